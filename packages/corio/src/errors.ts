@@ -1,0 +1,215 @@
+/** The errors of corio: asyncio's, each with a `code` and the same `instanceof` across duplicate copies of the package. */
+
+import { withStackLimit } from "./stack-limit.ts";
+
+/** The `code` of every error that corio makes. */
+export type CorioErrorCode =
+  | "CORIO_ALREADY_AWAITED"
+  | "CORIO_AWAITED_ITSELF"
+  | "CORIO_BAD_ARGUMENT"
+  | "CORIO_BAD_YIELD"
+  | "CORIO_BROKEN_BARRIER"
+  | "CORIO_CANCELLED"
+  | "CORIO_COROUTINE_AS_VALUE"
+  | "CORIO_DEADLOCK"
+  | "CORIO_EXCEPTION_GROUP"
+  | "CORIO_FOREIGN_LOOP"
+  | "CORIO_INVALID_STATE"
+  | "CORIO_KEYBOARD_INTERRUPT"
+  | "CORIO_LOOP_CLOSED"
+  | "CORIO_NO_RUNNING_LOOP"
+  | "CORIO_NO_RUNNING_TASK"
+  | "CORIO_OVERLAPPING_SCOPES"
+  | "CORIO_QUEUE_EMPTY"
+  | "CORIO_QUEUE_FULL"
+  | "CORIO_QUEUE_SHUT_DOWN"
+  | "CORIO_RUN_INSIDE_TASK"
+  | "CORIO_RUNTIME"
+  | "CORIO_TIMEOUT"
+  | "CORIO_VALUE";
+
+const BRANDS = Symbol.for("corio.error.brands");
+
+/**
+ * The base of corio's errors. Each class of this file has a `brand`, and `instanceof` goes by it: an error made by
+ * one copy of the package is known to another copy. A program's own subclasses go by their prototype chain as usual.
+ */
+export abstract class CorioError extends Error {
+  static readonly brand: string = "CorioError";
+  abstract readonly code: CorioErrorCode;
+
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message, options);
+    const prototype = new.target.prototype as object;
+    if (Object.hasOwn(prototype, "name")) return;
+    // Once a class, on its prototype: an error need not carry what its class knows.
+    Object.defineProperty(prototype, "name", { value: ownBrand(new.target) ?? new.target.name, configurable: true });
+    Object.defineProperty(prototype, BRANDS, { value: brandsOf(new.target), configurable: true });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (typeof value !== "object" || value === null) return false;
+    const brand = ownBrand(this);
+    if (brand === undefined) return Object.prototype.isPrototypeOf.call(this.prototype, value);
+    const brands = (value as { [BRANDS]?: unknown })[BRANDS];
+    return Array.isArray(brands) && brands.includes(brand);
+  }
+}
+
+type ErrorClass = abstract new (...parameters: never) => unknown;
+
+function ownBrand(errorClass: ErrorClass): string | undefined {
+  return Object.hasOwn(errorClass, "brand") ? (errorClass as unknown as { brand: string }).brand : undefined;
+}
+
+function brandsOf(errorClass: ErrorClass): readonly string[] {
+  const brands: string[] = [];
+  for (let ancestor: unknown = errorClass; typeof ancestor === "function"; ancestor = Object.getPrototypeOf(ancestor)) {
+    const brand = ownBrand(ancestor as ErrorClass);
+    if (brand !== undefined) brands.push(brand);
+  }
+  return brands;
+}
+
+/** An argument of the wrong kind (Python's `TypeError`). */
+export class ArgumentTypeError extends CorioError {
+  static override readonly brand: string = "ArgumentTypeError";
+  readonly code = "CORIO_BAD_ARGUMENT" as const;
+}
+
+/** An argument of the right kind with an impossible value (Python's `ValueError`). */
+export class ValueError extends CorioError {
+  static override readonly brand: string = "ValueError";
+  readonly code = "CORIO_VALUE" as const;
+}
+
+/** A use of the library that cannot work (Python's `RuntimeError`); `code` tells which. */
+export class RuntimeError extends CorioError {
+  static override readonly brand: string = "RuntimeError";
+  readonly code: CorioErrorCode;
+
+  constructor(message: string, code: CorioErrorCode = "CORIO_RUNTIME", options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** An operation on a future, task or timeout whose state does not allow it. */
+export class InvalidStateError extends CorioError {
+  static override readonly brand: string = "InvalidStateError";
+  readonly code = "CORIO_INVALID_STATE" as const;
+}
+
+/** Time ran out: raised by `timeout`, `timeoutAt`, `waitFor` and `asCompleted`. */
+export class TimeoutError extends CorioError {
+  static override readonly brand: string = "TimeoutError";
+  readonly code = "CORIO_TIMEOUT" as const;
+}
+
+/** `getNowait` on an empty queue. */
+export class QueueEmpty extends CorioError {
+  static override readonly brand: string = "QueueEmpty";
+  readonly code = "CORIO_QUEUE_EMPTY" as const;
+}
+
+/** `putNowait` on a full queue. */
+export class QueueFull extends CorioError {
+  static override readonly brand: string = "QueueFull";
+  readonly code = "CORIO_QUEUE_FULL" as const;
+}
+
+/** `put` on a queue after `shutdown`, or `get` when such a queue has nothing left. */
+export class QueueShutDown extends CorioError {
+  static override readonly brand: string = "QueueShutDown";
+  readonly code = "CORIO_QUEUE_SHUT_DOWN" as const;
+}
+
+/** The barrier was reset or aborted while (or before) the task waited at it. */
+export class BrokenBarrierError extends CorioError {
+  static override readonly brand: string = "BrokenBarrierError";
+  readonly code = "CORIO_BROKEN_BARRIER" as const;
+}
+
+/** The user pressed Ctrl-C while `run` was at work. */
+export class KeyboardInterrupt extends CorioError {
+  static override readonly brand: string = "KeyboardInterrupt";
+  readonly code = "CORIO_KEYBOARD_INTERRUPT" as const;
+}
+
+/** Nothing can ever continue: every task waits, and nothing outside them is left that could wake one. */
+export class DeadlockError extends CorioError {
+  static override readonly brand: string = "DeadlockError";
+  readonly code = "CORIO_DEADLOCK" as const;
+}
+
+/** Where a cancellation came from. */
+export interface CancelDetails {
+  /** What the caller of `cancel` gave as its message. */
+  readonly reason?: unknown;
+  /** Who asked: a task's name, or what in the library did. */
+  readonly requestedBy?: string | undefined;
+  /** The loop's time at the request, in seconds. */
+  readonly requestedAt?: number | undefined;
+}
+
+/**
+ * Thrown at the await where a cancelled task waits. Let it pass, after cleaning up in `finally`: a task that catches
+ * it and goes on has refused the cancellation.
+ *
+ * asyncio: `CancelledError`.
+ */
+export class CancelledError extends CorioError {
+  static override readonly brand: string = "CancelledError";
+  readonly code = "CORIO_CANCELLED" as const;
+  /** What the caller of `cancel` gave as its message. */
+  readonly reason: unknown;
+  /** Who asked for it: the name of a task, or what in the library did (`timeout`, `TaskGroup`, `run`, …). */
+  readonly requestedBy: string | undefined;
+  /** When it was asked for, in seconds of the loop's clock. */
+  readonly requestedAt: number | undefined;
+
+  constructor(message?: string, details: CancelDetails = {}) {
+    super(message);
+    this.reason = details.reason ?? message;
+    this.requestedBy = details.requestedBy;
+    this.requestedAt = details.requestedAt;
+  }
+}
+
+/**
+ * A `CancelledError` without a stack of its own: it would show the loop's frames, and costs twenty times the rest of
+ * a cancellation. In debug mode the stack shows who asked.
+ */
+export function makeCancelledError(details: CancelDetails, withStack: boolean): CancelledError {
+  const message = cancelMessage(details);
+  if (withStack) return new CancelledError(message, details);
+  return withStackLimit(0, () => new CancelledError(message, details));
+}
+
+function cancelMessage(details: CancelDetails): string {
+  const reason = details.reason;
+  if (reason === undefined) return details.requestedBy === undefined ? "" : `cancelled by ${details.requestedBy}`;
+  if (reason instanceof Error) return reason.message;
+  return typeof reason === "string" ? reason : String(reason);
+}
+
+/** Whether `error` is a cancellation, whichever copy of the package made it. Cheaper than `instanceof`. */
+export function isCancelledError(error: unknown): error is CancelledError {
+  return error instanceof Error && (error as { code?: unknown }).code === "CORIO_CANCELLED";
+}
+
+/** What bad input was: for error messages. */
+export function describeValue(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "object") return `${Object.getPrototypeOf(value)?.constructor?.name ?? "an object"}`;
+  return String(value);
+}
+
+/** The error for an argument of the wrong kind: what was expected, what came, what to do. */
+export function badArgument(where: string, expected: string, got: unknown, advice?: string): ArgumentTypeError {
+  return new ArgumentTypeError(
+    `${where} expects ${expected}, got ${describeValue(got)}${advice === undefined ? "" : `; ${advice}`}`,
+  );
+}

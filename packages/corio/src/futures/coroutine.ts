@@ -1,0 +1,292 @@
+import { host } from "#host";
+import { badArgument, RuntimeError } from "../errors.ts";
+import { systemScheduler } from "../loop/scheduler.ts";
+import { endStepSoon } from "../loop/step.ts";
+import { Awaitable } from "./awaitable.ts";
+import type { Steps } from "./awaitable.ts";
+import { captureSite, isDebugging } from "./debug.ts";
+import type { Future } from "./future.ts";
+import { GeneratorStrand } from "./generator-strand.ts";
+import { isCalledByHand, NativeAwait } from "./native-await.ts";
+import { flushFresh, noteCoroutineMade, unwatch } from "./never-awaited.ts";
+import { runningTask } from "./running.ts";
+import { showAs } from "./show-as.ts";
+import type { Task } from "./task.ts";
+
+/** What a coroutine turns into when it begins: a native function's promise, a generator, or a future to wait for. */
+export type Body<T> = Promise<T> | Steps<T> | Future<T>;
+
+const CREATED = 0;
+const STARTED = 1;
+const CLOSED = 2;
+
+/**
+ * A call that has not begun: what a coroutine function returns. `await` runs it inside the awaiting task,
+ * `createTask` beside it, `run` as a program. It runs once; dropping it unused is reported as
+ * `coroutine 'name' was never awaited`.
+ *
+ * asyncio: the coroutine object that calling an `async def` function gives.
+ */
+export abstract class Coroutine<T = unknown> extends Awaitable<T> {
+  #state: 0 | 1 | 2 = CREATED;
+  /** In the never-awaited watch's books. @internal */
+  isWatched = false;
+  /** The value of an `attempt` that came through. @internal */
+  value: T | undefined = undefined;
+
+  constructor() {
+    super();
+    noteCoroutineMade(this as Coroutine<unknown>, askForFlush);
+    if (isDebugging()) sites.set(this, captureSite());
+  }
+
+  /** The name of the function that was called. */
+  abstract get name(): string;
+
+  /** True for the call of a native async function. @internal */
+  abstract readonly isNative: boolean;
+
+  /** Begins the body. Called once, after `attempt` has returned false. @internal */
+  abstract begin(task: Task<unknown>): Body<T>;
+
+  /**
+   * Marks the coroutine as started; true when it was possible to finish at once, with `value` as the result.
+   * @internal
+   */
+  attempt(_task: Task<unknown>): boolean {
+    this.noteStart();
+    return false;
+  }
+
+  /** @internal */
+  get isStarted(): boolean {
+    return this.#state !== CREATED;
+  }
+
+  /** @internal */
+  get stateName(): string {
+    if (this.#state === CREATED) return "not started";
+    return this.#state === CLOSED ? "closed" : "started";
+  }
+
+  /** Where it was created; known in debug mode. @internal */
+  get site(): string | undefined {
+    return sites.get(this);
+  }
+
+  /** @internal */
+  noteStart(): void {
+    if (this.#state !== CREATED) throw this.#reuseError();
+    this.#state = STARTED;
+    if (this.isWatched) unwatch(this as Coroutine<unknown>);
+  }
+
+  /** Gives the coroutine up without running it: it is then not reported as never awaited. asyncio: `close()`. */
+  close(): void {
+    if (this.#state !== CREATED) return;
+    this.#state = CLOSED;
+    if (this.isWatched) unwatch(this as Coroutine<unknown>);
+  }
+
+  /** Runs the coroutine inside the awaiting task. */
+  override then<Fulfilled = T, Rejected = never>(
+    onFulfilled?: ((value: T) => Fulfilled | PromiseLike<Fulfilled>) | null,
+    onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
+  ): Promise<Fulfilled | Rejected> {
+    if (isCalledByHand(onFulfilled, onRejected)) return Promise.resolve<T>(this).then(onFulfilled, onRejected);
+    const task = runningTask();
+    const wait = new NativeAwait(task, onFulfilled, onRejected);
+    const answer = wait as unknown as Promise<Fulfilled | Rejected>;
+    if (task === null) {
+      this.close();
+      wait.fail(this.#strayError());
+      return answer;
+    }
+    let body: Body<T>;
+    try {
+      if (this.attempt(task)) {
+        wait.deliver(this.value);
+        return answer;
+      }
+      body = this.begin(task);
+    } catch (error) {
+      wait.fail(error);
+      return answer;
+    }
+    if (!isGenerator(body)) return body.then(onFulfilled, onRejected);
+    const strand = new GeneratorStrand(task, body, wait, host.context.capture(), true);
+    if (strand.resume(false, undefined) === "suspended") endStepSoon(task);
+    return answer;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Coroutine";
+  }
+
+  /** Using a coroutine where its result was meant is the commonest mistake: it is caught wherever it can be seen. */
+  [Symbol.toPrimitive](): never {
+    throw this.#misuseError();
+  }
+
+  toJSON(): never {
+    throw this.#misuseError();
+  }
+
+  #strayError(): RuntimeError {
+    return new RuntimeError(
+      `coroutine '${this.name}' was awaited outside of any task: start the program with run(main()); where a bare ` +
+        "foreign promise was awaited before and the host has no AsyncLocalStorage, wrap that promise in until()",
+      "CORIO_NO_RUNNING_TASK",
+    );
+  }
+
+  #misuseError(): RuntimeError {
+    return new RuntimeError(
+      `coroutine '${this.name}' is used as if it were its result; write await ${this.name}(…)`,
+      "CORIO_COROUTINE_AS_VALUE",
+    );
+  }
+
+  #reuseError(): RuntimeError {
+    const how = this.#state === CLOSED ? "closed" : "awaited";
+    return new RuntimeError(
+      `coroutine '${this.name}' was already ${how}; a coroutine runs once: call the function again, or make a task ` +
+        "of it to await its result several times",
+      "CORIO_ALREADY_AWAITED",
+    );
+  }
+}
+
+showAs(Coroutine as unknown as { prototype: Coroutine }, (coroutine) => `<Coroutine ${coroutine.name} (${coroutine.stateName})>`);
+
+const sites = new WeakMap<object, string>();
+
+/** New coroutines are looked at when the iteration ends, or in the host's next turn when the loop is at rest. */
+function askForFlush(): void {
+  const scheduler = runningTask()?.loop.scheduler ?? systemScheduler;
+  if (scheduler.isAwake) scheduler.afterIteration(flushFresh);
+  else host.turn(flushFresh);
+}
+
+function isGenerator<T>(body: Body<T>): body is Steps<T> {
+  return typeof (body as Partial<Steps<T>>).next === "function";
+}
+
+/** The call of a native async function. */
+export class NativeCoroutine<T> extends Coroutine<T> {
+  readonly isNative: boolean = true;
+  readonly #callee: (...parameters: never) => PromiseLike<T>;
+  readonly #thisValue: unknown;
+  #parameters: readonly unknown[];
+
+  constructor(callee: (...parameters: never) => PromiseLike<T>, thisValue: unknown, parameters: readonly unknown[]) {
+    super();
+    this.#callee = callee;
+    this.#thisValue = thisValue;
+    this.#parameters = parameters;
+  }
+
+  get name(): string {
+    return this.#callee.name || "(anonymous)";
+  }
+
+  begin(): Promise<T> {
+    const parameters = this.#parameters;
+    this.#parameters = [];
+    const promise: unknown = Reflect.apply(this.#callee, this.#thisValue, parameters);
+    if (promise instanceof Promise) return promise as Promise<T>;
+    // A thunk may return any awaitable: `createTask(() => queue.get())`.
+    return (async () => await (promise as T))();
+  }
+}
+
+/** The call of a generator function. */
+export class GeneratorCoroutine<T> extends Coroutine<T> {
+  readonly isNative: boolean = false;
+  readonly #generator: Steps<T>;
+  readonly #name: string;
+
+  constructor(generator: Steps<T>, name: string) {
+    super();
+    this.#generator = generator;
+    this.#name = name;
+  }
+
+  get name(): string {
+    return this.#name || "(anonymous)";
+  }
+
+  begin(): Steps<T> {
+    return this.#generator;
+  }
+}
+
+type AsyncFunction<This, Parameters extends unknown[], T> = (this: This, ...parameters: Parameters) => Promise<T>;
+type GeneratorFunction<This, Parameters extends unknown[], T> = (
+  this: This,
+  ...parameters: Parameters
+) => Steps<T>;
+
+const generatorFunctionPrototype: object = Object.getPrototypeOf(function* () {
+  // Only its prototype is wanted.
+}) as object;
+
+/**
+ * Makes a coroutine function of an async function or a generator function: calling it runs nothing and returns a
+ * `Coroutine`. Also a decorator for methods.
+ *
+ * asyncio: `async def`.
+ *
+ * @example
+ * ```ts
+ * import { coroutine, run, sleep } from "corio";
+ *
+ * const greet = coroutine(async function greet(name: string) {
+ *   await sleep(0.01);
+ *   return `Hello, ${name}`;
+ * });
+ *
+ * const greetAgain = coroutine(function* greetAgain(name: string) {
+ *   yield* sleep(0.01);
+ *   return `Hello again, ${name}`;
+ * });
+ *
+ * console.log(await run(greet("Ada")), await run(greetAgain("Ada")));
+ * ```
+ * ```text output
+ * Hello, Ada Hello again, Ada
+ * ```
+ */
+export function coroutine<Parameters extends unknown[], T, This = void>(
+  callee: GeneratorFunction<This, Parameters, T>,
+): (this: This, ...parameters: Parameters) => Coroutine<T>;
+export function coroutine<Parameters extends unknown[], T, This = void>(
+  callee: AsyncFunction<This, Parameters, T>,
+): (this: This, ...parameters: Parameters) => Coroutine<T>;
+export function coroutine<Parameters extends unknown[], T, This>(
+  method: AsyncFunction<This, Parameters, T>,
+  context: ClassMethodDecoratorContext<This>,
+): (this: This, ...parameters: Parameters) => Coroutine<T>;
+export function coroutine(
+  callee: (...parameters: unknown[]) => unknown,
+): (...parameters: unknown[]) => Coroutine {
+  if (typeof callee !== "function") {
+    throw badArgument("coroutine()", "an async function or a generator function", callee);
+  }
+  const isGeneratorFunction = Object.prototype.isPrototypeOf.call(generatorFunctionPrototype, callee);
+  const coroutineFunction = isGeneratorFunction
+    ? function (this: unknown, ...parameters: unknown[]): Coroutine {
+        return new GeneratorCoroutine(Reflect.apply(callee, this, parameters) as Steps<unknown>, callee.name);
+      }
+    : function (this: unknown, ...parameters: unknown[]): Coroutine {
+        return new NativeCoroutine(callee as (...parameters: never) => Promise<unknown>, this, parameters);
+      };
+  Object.defineProperty(coroutineFunction, "name", { value: callee.name, configurable: true });
+  Object.defineProperty(coroutineFunction, "length", { value: callee.length, configurable: true });
+  return coroutineFunction;
+}
+
+/** Whether `value` is a coroutine object. asyncio: `iscoroutine`. */
+export function isCoroutine(value: unknown): value is Coroutine {
+  return value instanceof Coroutine;
+}

@@ -1,0 +1,30 @@
+/** Debug mode, as far as it concerns objects that know no loop: where they were made. */
+import { host } from "#host";
+import { withStackLimit } from "../stack-limit.ts";
+
+/** Frames kept of a creation site, as in asyncio. */
+const SITE_FRAMES = 10;
+
+let debuggingLoops = 0;
+
+/** True while any loop of the thread is in debug mode, or `CORIO_DEBUG=1` was given. */
+export function isDebugging(): boolean {
+  return debuggingLoops > 0 || host.debugRequested;
+}
+
+export function noteDebugMode(change: 1 | -1): void {
+  debuggingLoops += change;
+}
+
+/** The stack of the caller, without corio's own frames. */
+export function captureSite(): string {
+  const error = withStackLimit(SITE_FRAMES + 8, () => new Error());
+  return (error.stack ?? "")
+    .split("\n")
+    .filter((line) => /^\s*at |@/.test(line) && !line.includes(ownFolder))
+    .slice(0, SITE_FRAMES)
+    .join("\n");
+}
+
+/** The folder of corio's modules, as it stands in stacks: `…/src/` or `…/dist/`. */
+const ownFolder: string = new URL("..", import.meta.url).href;

@@ -1,0 +1,613 @@
+import { host } from "#host";
+import { badArgument, DeadlockError, RuntimeError } from "../errors.ts";
+import type { Clock } from "../loop/clock.ts";
+import { systemClock } from "../loop/clock.ts";
+import type { Runnable } from "../loop/runnable.ts";
+import { Scheduler } from "../loop/scheduler.ts";
+import type { SchedulerClient } from "../loop/scheduler.ts";
+import { Context } from "./context.ts";
+import { Coroutine } from "./coroutine.ts";
+import { captureSite, isDebugging, noteDebugMode } from "./debug.ts";
+import { ensureFuture } from "./ensure-future.ts";
+import type { Waitable } from "./ensure-future.ts";
+import { FAILED_UNSEEN, Future, setDefaultLoop } from "./future.ts";
+import { Handle, TimerHandle } from "./handle.ts";
+import { reportNeverAwaited } from "./never-awaited.ts";
+import { describeDeadlock, describeError } from "./reports.ts";
+import { enterSegment, isInsideStep, leaveSegment, runningLoop, swapSegmentContext, swapSegmentLoop } from "./running.ts";
+import { showAs } from "./show-as.ts";
+import { toCoroutine } from "./to-coroutine.ts";
+import type { CoroutineLike } from "./to-coroutine.ts";
+import { Task } from "./task.ts";
+import type { TaskOptions } from "./task.ts";
+
+/** What an exception handler is told. asyncio's keys, in camelCase where they are two words. */
+export interface ExceptionContext {
+  readonly message: string;
+  readonly exception?: unknown;
+  readonly future?: Future;
+  readonly task?: Task;
+  readonly handle?: Handle;
+  /** Where the future, task or handle was made; known in debug mode. */
+  readonly sourceTraceback?: string | undefined;
+  readonly [key: string]: unknown;
+}
+
+export type ExceptionHandler = (loop: EventLoop, context: ExceptionContext) => void;
+
+/** Makes a task of a coroutine; the options are those given to `createTask`. */
+export type TaskFactory = <T>(loop: EventLoop, coroutine: Coroutine<T>, options: TaskOptions) => Task<T>;
+
+/** Real seconds after which a cancel that a foreign promise holds up is reported. */
+const STUCK_SECONDS = 5;
+
+type Callback<Parameters extends readonly unknown[]> = (...parameters: Parameters) => unknown;
+
+/**
+ * One program's event loop: its tasks, its error handling, its debug mode. The handles and timers of all loops with
+ * the same clock run on one scheduler, in one order.
+ *
+ * asyncio: the event loop. `run` makes one; `getRunningLoop()` finds it.
+ */
+export class EventLoop implements SchedulerClient {
+  /** @internal */
+  readonly scheduler: Scheduler;
+  /** A callback or step that takes longer than this many seconds is reported in debug mode. Default 0.1. */
+  slowCallbackDuration = 0.1;
+  #isRunning = false;
+  #isClosed = false;
+  #isStopping = false;
+  #isDebug: boolean;
+  /** Handles that came up while the loop was not running. */
+  #parked: Runnable[] = [];
+  #firstTask: Task | null = null;
+  #lastTask: Task | null = null;
+  #taskCount = 0;
+  #exceptionHandler: ExceptionHandler | null = null;
+  #taskFactory: TaskFactory | null = null;
+  #sites: WeakMap<object, string> | null = null;
+  #stepStart = 0;
+  /** Ends what `runForever` returned. */
+  #onStop: ((error?: unknown) => void) | null = null;
+  #main: Future | null = null;
+  #deadlock: DeadlockError | null = null;
+  #unseen = new Set<UnseenException>();
+
+  constructor(options: { clock?: Clock; debug?: boolean } = {}) {
+    this.scheduler = Scheduler.of(options.clock ?? systemClock);
+    this.#isDebug = options.debug ?? host.debugRequested;
+    if (this.#isDebug) this.#enableDebug();
+  }
+
+  // ── Life cycle ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /**
+   * Runs until `stop` is called. The promise settles when the iteration in which that happened has ended; what is
+   * ready then waits for the loop to run again.
+   */
+  runForever(): Promise<void> {
+    this.#requireOpen();
+    if (this.#isRunning) throw new RuntimeError("this event loop is already running", "CORIO_RUN_INSIDE_TASK");
+    if (isInsideStep()) {
+      throw new RuntimeError("cannot run an event loop inside a running task: await or createTask instead", "CORIO_RUN_INSIDE_TASK");
+    }
+    return this.#run();
+  }
+
+  #run(): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#isRunning = true;
+      this.#onStop = (error) => {
+        if (error === undefined) resolve();
+        else reject(error as Error);
+      };
+      this.scheduler.addClient(this);
+      const parked = this.#parked;
+      this.#parked = [];
+      for (const runnable of parked) this.scheduler.callSoon(runnable);
+      if (this.#isStopping) this.scheduler.afterIteration(this.#stopNow);
+    });
+  }
+
+  /**
+   * Runs until `future` is done and settles as it does. Takes what `ensureFuture` takes. Rejects with `DeadlockError`
+   * when nothing can ever continue, and with `RuntimeError` when the loop is stopped before.
+   */
+  runUntilComplete<T>(future: Waitable<T>): Promise<T> {
+    this.#requireOpen();
+    if (this.#isRunning || isInsideStep()) {
+      if (future instanceof Coroutine) future.close();
+      throw new RuntimeError("this event loop is already running: await or createTask instead", "CORIO_RUN_INSIDE_TASK");
+    }
+    return this.complete(ensureFuture(future, { loop: this }));
+  }
+
+  /** `runUntilComplete` for a runner, which knows that the loop is at rest. @internal */
+  async complete<T>(main: Future<T>): Promise<T> {
+    const stop = (): void => {
+      this.stop();
+    };
+    main.addDoneCallback(stop);
+    this.#main = main as Future;
+    this.#deadlock = null;
+    try {
+      await this.#run();
+    } finally {
+      main.removeDoneCallback(stop);
+      this.#main = null;
+    }
+    if (!main.done()) throw new RuntimeError("the event loop was stopped before the future was done");
+    const deadlock = this.#deadlock as DeadlockError | null;
+    if (deadlock !== null && main.cancelled()) throw deadlock;
+    return main.result();
+  }
+
+  /** Ends `runForever` when the current iteration is over. */
+  stop(): void {
+    this.#isStopping = true;
+    if (this.#isRunning) this.scheduler.afterIteration(this.#stopNow);
+  }
+
+  /** Ends the loop for good: what is ready or waits for a timer is dropped. Throws while the loop is running. */
+  close(): void {
+    if (this.#isRunning) throw new RuntimeError("cannot close a running event loop: stop it first");
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#parked = [];
+    if (this.#isDebug) noteDebugMode(-1);
+    for (const unseen of [...this.#unseen]) this.#reportUnseen(unseen);
+    if (this.scheduler.clients.size === 0) reportNeverAwaited();
+  }
+
+  /** Ends `runForever` at once, with an error: for a second Ctrl-C, and for a deadlock nobody resolves. @internal */
+  abort(error: unknown): void {
+    this.#halt(error);
+  }
+
+  readonly #stopNow = (): void => {
+    if (this.#isRunning && this.#isStopping) this.#halt(undefined);
+  };
+
+  #halt(error: unknown): void {
+    if (!this.#isRunning) return;
+    this.#isRunning = false;
+    this.#isStopping = false;
+    this.scheduler.removeClient(this);
+    const onStop = this.#onStop;
+    this.#onStop = null;
+    onStop?.(error);
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new RuntimeError("the event loop is closed", "CORIO_LOOP_CLOSED");
+  }
+
+  /** Whether `runnable` may run now. If not, it is kept for when the loop runs again. @internal */
+  admits(runnable: Runnable): boolean {
+    if (this.#isRunning) return true;
+    if (!this.#isClosed) this.#parked.push(runnable);
+    return false;
+  }
+
+  /** @internal */
+  noteDeadlock(): void {
+    const error = new DeadlockError(describeDeadlock(this));
+    if (this.#deadlock !== null || this.#main === null || !this.#main.cancel(error, { requestedBy: "deadlock detection" })) {
+      this.#halt(error);
+      return;
+    }
+    this.#deadlock = error;
+  }
+
+  // ── Scheduling ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The loop's time in seconds: counts from an arbitrary moment, never goes back. */
+  time(): number {
+    return this.scheduler.clock.time();
+  }
+
+  /** Calls `callback` in the next iteration. Callbacks run in the order they were scheduled. */
+  callSoon<Parameters extends readonly unknown[]>(
+    callback: Callback<Parameters>,
+    ...parameters: Parameters
+  ): Handle {
+    return this.callSoonIn(undefined, callback, ...parameters);
+  }
+
+  /** `callSoon` with a context to run in; asyncio: `call_soon(…, context=…)`. */
+  callSoonIn<Parameters extends readonly unknown[]>(
+    context: Context | undefined,
+    callback: Callback<Parameters>,
+    ...parameters: Parameters
+  ): Handle {
+    this.#checkCallback("callSoon", callback);
+    const handle = new Handle(this, callback as never, parameters, context);
+    this.scheduler.callSoon(handle);
+    return handle;
+  }
+
+  /** Calls `callback` after `delay` seconds. */
+  callLater<Parameters extends readonly unknown[]>(
+    delay: number,
+    callback: Callback<Parameters>,
+    ...parameters: Parameters
+  ): TimerHandle {
+    if (typeof delay !== "number" || Number.isNaN(delay)) throw badArgument("callLater", "a delay in seconds", delay);
+    return this.callAtIn(undefined, this.time() + delay, callback, ...parameters);
+  }
+
+  /** Calls `callback` when `time()` reaches `when`. Timers with equal deadlines run in the order they were made. */
+  callAt<Parameters extends readonly unknown[]>(
+    when: number,
+    callback: Callback<Parameters>,
+    ...parameters: Parameters
+  ): TimerHandle {
+    return this.callAtIn(undefined, when, callback, ...parameters);
+  }
+
+  /** `callAt` with a context to run in; asyncio: `call_at(…, context=…)`. */
+  callAtIn<Parameters extends readonly unknown[]>(
+    context: Context | undefined,
+    when: number,
+    callback: Callback<Parameters>,
+    ...parameters: Parameters
+  ): TimerHandle {
+    if (typeof when !== "number" || Number.isNaN(when)) throw badArgument("callAt", "a time in seconds", when);
+    this.#checkCallback("callAt", callback);
+    const handle = new TimerHandle(this, when, callback as never, parameters, context);
+    this.scheduler.callAt(when, handle);
+    return handle;
+  }
+
+  #checkCallback(where: string, callback: unknown): void {
+    this.#requireOpen();
+    if (callback instanceof Coroutine) {
+      callback.close();
+      throw badArgument(where, "a function", callback, "coroutines are scheduled with createTask");
+    }
+    if (typeof callback !== "function") throw badArgument(where, "a function", callback);
+  }
+
+  createFuture<T>(): Future<T> {
+    return new Future<T>({ loop: this });
+  }
+
+  /** Schedules `coroutine` as a task of this loop. See the function of the same name. */
+  createTask<T>(coroutine: CoroutineLike<T>, options: TaskOptions = {}): Task<T> {
+    const wanted = toCoroutine(coroutine, "createTask");
+    if (this.#isClosed) {
+      wanted.close();
+      this.#requireOpen();
+    }
+    if (this.#taskFactory !== null) return this.#taskFactory(this, wanted, options);
+    return new Task<T>(wanted, { ...options, loop: this });
+  }
+
+  /** Makes `createTask` use `factory`; null goes back to plain tasks. */
+  setTaskFactory(factory: TaskFactory | null): void {
+    if (factory !== null && typeof factory !== "function") {
+      throw badArgument("setTaskFactory", "a function or null", factory);
+    }
+    this.#taskFactory = factory;
+  }
+
+  getTaskFactory(): TaskFactory | null {
+    return this.#taskFactory;
+  }
+
+  // ── Errors ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Replaces what happens to errors that nobody else can get; null goes back to printing them. */
+  setExceptionHandler(handler: ExceptionHandler | null): void {
+    if (handler !== null && typeof handler !== "function") {
+      throw badArgument("setExceptionHandler", "a function or null", handler);
+    }
+    this.#exceptionHandler = handler;
+  }
+
+  getExceptionHandler(): ExceptionHandler | null {
+    return this.#exceptionHandler;
+  }
+
+  /** Prints the error, the task it is from, where that was made and who awaits it. */
+  defaultExceptionHandler(context: ExceptionContext): void {
+    host.printError(describeError(context));
+  }
+
+  /** Reports an error that nobody else can get. */
+  callExceptionHandler(context: ExceptionContext): void {
+    const full = this.#withSite(context);
+    const handler = this.#exceptionHandler;
+    if (handler === null) {
+      this.#callDefaultHandler(full);
+      return;
+    }
+    const outerSegment = enterSegment(null);
+    const outerContext = swapSegmentContext(contextOf(full));
+    const outerLoop = swapSegmentLoop(this);
+    try {
+      handler(this, full);
+    } catch (error) {
+      this.#callDefaultHandler({
+        message: "Unhandled error in exception handler",
+        exception: error,
+        context: full,
+      });
+    } finally {
+      swapSegmentLoop(outerLoop);
+      swapSegmentContext(outerContext);
+      leaveSegment(outerSegment);
+    }
+  }
+
+  #callDefaultHandler(context: ExceptionContext): void {
+    try {
+      this.defaultExceptionHandler(context);
+    } catch (error) {
+      host.printError(`error in the default exception handler while reporting '${context.message}': ${String(error)}`);
+    }
+  }
+
+  #withSite(context: ExceptionContext): ExceptionContext {
+    const subject = context.task ?? context.future ?? context.handle;
+    const site = subject === undefined ? undefined : this.siteOf(subject);
+    return site === undefined ? context : { ...context, sourceTraceback: site };
+  }
+
+  // ── Exceptions that nobody has retrieved yet ──────────────────────────────────────────────────────────────────
+
+  /** @internal */
+  noteUnseenException(future: Future): void {
+    const unseen: UnseenException = {
+      loop: this,
+      exception: future.outcome,
+      message: `${future[Symbol.toStringTag]} exception was never retrieved`,
+      name: future instanceof Task ? future.describe() : undefined,
+      site: this.siteOf(future),
+    };
+    this.#unseen.add(unseen);
+    unseenOf.set(future, unseen);
+    collectedFutures.register(future, unseen, future);
+  }
+
+  /** @internal */
+  noteExceptionRetrieved(future: Future): void {
+    const unseen = unseenOf.get(future);
+    if (unseen === undefined) return;
+    unseenOf.delete(future);
+    this.#unseen.delete(unseen);
+    collectedFutures.unregister(future);
+  }
+
+  /** Reports what nobody has retrieved by now. @internal */
+  reportUnseenException(unseen: UnseenException): void {
+    this.#reportUnseen(unseen);
+  }
+
+  #reportUnseen(unseen: UnseenException): void {
+    if (!this.#unseen.delete(unseen)) return;
+    this.callExceptionHandler({
+      message: unseen.message,
+      exception: unseen.exception,
+      ...(unseen.name === undefined ? {} : { taskName: unseen.name }),
+      ...(unseen.site === undefined ? {} : { sourceTraceback: unseen.site }),
+    });
+  }
+
+  /** @internal */
+  noteTaskFailed(task: Task, error: unknown): void {
+    if (isFatal(error) && this.#isRunning && this.#main !== (task as Future)) {
+      this.noteExceptionRetrieved(task);
+      this.#halt(error);
+    }
+  }
+
+  // ── Debug mode ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  getDebug(): boolean {
+    return this.#isDebug;
+  }
+
+  /** Debug mode: creation sites in every report, slow steps reported, cancellations with stacks. */
+  setDebug(enabled: boolean): void {
+    if (enabled === this.#isDebug) return;
+    this.#isDebug = enabled;
+    if (enabled) this.#enableDebug();
+    else {
+      this.#sites = null;
+      noteDebugMode(-1);
+    }
+  }
+
+  #enableDebug(): void {
+    this.#sites = new WeakMap<object, string>();
+    noteDebugMode(1);
+  }
+
+  /** @internal */
+  noteFutureMade(future: Future): void {
+    this.#sites?.set(future, captureSite());
+  }
+
+  /** @internal */
+  noteSite(handle: Handle): void {
+    this.#sites?.set(handle, captureSite());
+  }
+
+  /** Where a future, task or handle was made; known in debug mode. @internal */
+  siteOf(subject: object): string | undefined {
+    return this.#sites?.get(subject);
+  }
+
+  /** @internal */
+  startTiming(): number {
+    return this.#isDebug ? host.now() : 0;
+  }
+
+  /** @internal */
+  endTiming(started: number, subject: Task | string): void {
+    if (started === 0) return;
+    const seconds = host.now() - started;
+    if (seconds < this.slowCallbackDuration) return;
+    const what = typeof subject === "string" ? subject : `task ${subject.describe()}`;
+    host.warn(`executing ${what} took ${seconds.toFixed(3)} seconds`, "CORIO_SLOW_CALLBACK");
+  }
+
+  /** @internal */
+  startStepTiming(): void {
+    if (this.#isDebug) this.#stepStart = host.now();
+  }
+
+  /** @internal */
+  endStepTiming(task: Task): void {
+    if (!this.#isDebug) return;
+    this.endTiming(this.#stepStart, task);
+    this.#stepStart = 0;
+  }
+
+  /** @internal */
+  watchStuckCancel(task: Task): void {
+    host.setTimer(
+      () => {
+        if (task.done() || !task.isOnForeignPromise) return;
+        this.callExceptionHandler({
+          message:
+            `Task ${task.describe()} was cancelled ${STUCK_SECONDS.toString()} s ago but sits on a foreign promise; ` +
+            "wrap what it awaits in until(), or pass signal() to it",
+          task,
+        });
+      },
+      STUCK_SECONDS * 1000,
+      false,
+    );
+  }
+
+  /** @internal */
+  watchLeftStrands(task: Task): void {
+    host.setTimer(
+      () => {
+        if (task.done()) return;
+        const left = task.waitsFor().map((future) => future?.describeWait() ?? "its next iteration");
+        this.callExceptionHandler({
+          message:
+            `Task ${task.describe()} returned ${STUCK_SECONDS.toString()} s ago but is not done: it left behind ` +
+            `${left.length.toString()} await(s), of ${left.join(", ")}; await them, or use wait() instead of Promise.race`,
+          task,
+        });
+      },
+      STUCK_SECONDS * 1000,
+      false,
+    );
+  }
+
+  // ── Tasks ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The loop's tasks that are not done, oldest first. @internal */
+  tasks(): Task[] {
+    const tasks: Task[] = [];
+    for (let task = this.#firstTask; task !== null; task = task.nextTask) tasks.push(task);
+    return tasks;
+  }
+
+  get taskCount(): number {
+    return this.#taskCount;
+  }
+
+  /** @internal */
+  register(task: Task): void {
+    this.#taskCount++;
+    task.previousTask = this.#lastTask;
+    if (this.#lastTask === null) this.#firstTask = task;
+    else this.#lastTask.nextTask = task;
+    this.#lastTask = task;
+  }
+
+  /** @internal */
+  unregister(task: Task): void {
+    if (task.previousTask === null && task.nextTask === null && this.#firstTask !== task) return;
+    this.#taskCount--;
+    if (task.previousTask === null) this.#firstTask = task.nextTask;
+    else task.previousTask.nextTask = task.nextTask;
+    if (task.nextTask === null) this.#lastTask = task.previousTask;
+    else task.nextTask.previousTask = task.previousTask;
+    task.previousTask = null;
+    task.nextTask = null;
+  }
+}
+
+showAs(EventLoop, (loop) => {
+  const state = loop.isClosed() ? "closed" : loop.isRunning() ? "running" : "stopped";
+  return `<EventLoop ${state}, ${loop.taskCount.toString()} task(s)${loop.getDebug() ? ", debug" : ""}>`;
+});
+
+/** An exception on its way to the exception handler; it must not hold the future. */
+interface UnseenException {
+  readonly loop: EventLoop;
+  readonly exception: unknown;
+  readonly message: string;
+  readonly name: string | undefined;
+  readonly site: string | undefined;
+}
+
+const unseenOf = new WeakMap<Future, UnseenException>();
+const collectedFutures = new FinalizationRegistry<UnseenException>((unseen) => {
+  unseen.loop.reportUnseenException(unseen);
+});
+
+function isFatal(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === "CORIO_KEYBOARD_INTERRUPT";
+}
+
+function contextOf(context: ExceptionContext): Context | undefined {
+  if (context.task instanceof Task) return context.task.getContext();
+  return context.handle instanceof Handle ? context.handle.getContext() : undefined;
+}
+
+let threadLoop: EventLoop | null = null;
+
+/**
+ * The loop of the running task or callback. Throws `RuntimeError` when there is none: start the program with `run`.
+ *
+ * asyncio: `get_running_loop`.
+ */
+export function getRunningLoop(): EventLoop {
+  const loop = runningLoop();
+  if (loop === undefined) {
+    throw new RuntimeError("no running event loop: start the program with run(main())", "CORIO_NO_RUNNING_LOOP");
+  }
+  return loop;
+}
+
+/** The running loop, else the one given to `setEventLoop`; throws `RuntimeError` when there is neither. */
+export function getEventLoop(): EventLoop {
+  return runningLoop() ?? threadLoop ?? getRunningLoop();
+}
+
+/** Makes `loop` what `getEventLoop` returns outside of any task. asyncio: `set_event_loop`. */
+export function setEventLoop(loop: EventLoop | null): void {
+  if (loop !== null && !(loop instanceof EventLoop)) throw badArgument("setEventLoop", "an EventLoop or null", loop);
+  threadLoop = loop;
+}
+
+/** A new loop, which does not run yet. asyncio: `new_event_loop`. */
+export function newEventLoop(options: { clock?: Clock; debug?: boolean } = {}): EventLoop {
+  return new EventLoop(options);
+}
+
+setDefaultLoop(getEventLoop);
+
+/** True while any loop of the thread collects creation sites. @internal */
+export { isDebugging };
+
+/** A future whose exception somebody has dealt with although nobody read it. @internal */
+export function markRetrieved(future: Future): void {
+  if (future.state === FAILED_UNSEEN) future.takeError();
+}

@@ -1,0 +1,252 @@
+import { badArgument, isCancelledError, InvalidStateError, makeCancelledError, RuntimeError } from "../errors.ts";
+import type { CancelledError } from "../errors.ts";
+import type { Runnable } from "../loop/runnable.ts";
+import { Awaitable } from "./awaitable.ts";
+import type { Context } from "./context.ts";
+import { DoneCallback } from "./done-callback.ts";
+import type { EventLoop } from "./event-loop.ts";
+import { isCalledByHand, NativeAwait, settledAwait } from "./native-await.ts";
+import { runningTask } from "./running.ts";
+
+export const PENDING = 0;
+export const CANCELLED = 1;
+export const FINISHED = 2;
+/** Failed; the exception has been seen by somebody. */
+export const FAILED = 3;
+/** Failed; nobody has asked for the exception yet. */
+export const FAILED_UNSEEN = 4;
+
+export type FutureState = 0 | 1 | 2 | 3 | 4;
+
+/** What runs, through the ready queue, when a future is done. */
+export interface FutureCallback extends Runnable {
+  /** The future or task that is waiting behind this callback, if any. */
+  readonly awaiter: Future<unknown> | null;
+}
+
+/** Options of `cancel`. */
+export interface CancelOptions {
+  /** Who asks; by default the running task's name. Shown in the `CancelledError`. */
+  readonly requestedBy?: string;
+}
+
+/**
+ * The eventual result of something: pending, then done with a value, an exception or a cancellation.
+ *
+ * Awaiting a done future does not suspend; awaiting a pending one suspends the task until the future is done.
+ * Cancelling a task that awaits a future cancels the future.
+ *
+ * asyncio: `Future`. Made by `loop.createFuture()` or `new Future()` inside a running loop.
+ *
+ * @example
+ * ```ts
+ * import { coroutine, Future, getRunningLoop, run } from "corio";
+ *
+ * const main = coroutine(async function main() {
+ *   const answer = new Future<number>();
+ *   getRunningLoop().callLater(0.01, () => { answer.setResult(42); });
+ *   console.log(await answer);
+ * });
+ *
+ * await run(main());
+ * ```
+ * ```text output
+ * 42
+ * ```
+ */
+export class Future<T = unknown> extends Awaitable<T> {
+  /** @internal */
+  readonly loop: EventLoop;
+  /** @internal */
+  state: FutureState = PENDING;
+  /** The value, the exception or the `CancelledError`, as `state` says. @internal */
+  outcome: unknown = undefined;
+  /** One callback, or several in the order they were added. */
+  #callbacks: FutureCallback | Set<FutureCallback> | null = null;
+
+  constructor(options: { loop?: EventLoop } = {}) {
+    super();
+    this.loop = options.loop ?? defaultLoop();
+    this.loop.noteFutureMade(this);
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Future";
+  }
+
+  getLoop(): EventLoop {
+    return this.loop;
+  }
+
+  done(): boolean {
+    return this.state !== PENDING;
+  }
+
+  cancelled(): boolean {
+    return this.state === CANCELLED;
+  }
+
+  /**
+   * The value. Throws the exception when the future failed, `CancelledError` when it was cancelled,
+   * `InvalidStateError` when it is not done.
+   */
+  result(): T {
+    if (this.state === FINISHED) return this.outcome as T;
+    if (this.state === PENDING) throw new InvalidStateError("the result is not ready: await the future instead");
+    throw this.takeError();
+  }
+
+  /**
+   * The exception, or null when there is none. Throws `CancelledError` when the future was cancelled,
+   * `InvalidStateError` when it is not done.
+   */
+  exception(): unknown {
+    if (this.state === FINISHED) return null;
+    if (this.state === PENDING) throw new InvalidStateError("the exception is not set: await the future instead");
+    const error = this.takeError();
+    if (this.state === CANCELLED) throw error;
+    return error;
+  }
+
+  /** Makes the future done with a value. Throws `InvalidStateError` when it is done already. */
+  setResult(value: T): void {
+    this.#requirePending("setResult");
+    this.settle(FINISHED, value);
+  }
+
+  /**
+   * Makes the future done with an exception (a class is instantiated). Throws `InvalidStateError` when it is done
+   * already. An exception that nobody retrieves is reported to the loop's exception handler.
+   */
+  setException(exception: unknown): void {
+    this.#requirePending("setException");
+    const error = isErrorClass(exception) ? new exception() : exception;
+    if (error === undefined || error === null) throw badArgument("setException", "an error or an error class", exception);
+    this.settle(FAILED_UNSEEN, error);
+  }
+
+  /**
+   * Cancels the future and wakes up who awaits it with `CancelledError`. Returns false when the future is done
+   * already: then nothing happens.
+   */
+  cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+    if (this.state !== PENDING) return false;
+    this.settle(CANCELLED, this.makeCancelled(reason, options.requestedBy));
+    return true;
+  }
+
+  /**
+   * Calls `callback` with this future, through the loop (never at once), when it is done. Callbacks run in the order
+   * they were added, in the context that was current then (or `context`).
+   */
+  addDoneCallback(callback: (future: Future<T>) => void, options: { context?: Context } = {}): void {
+    if (typeof callback !== "function") throw badArgument("addDoneCallback", "a function", callback);
+    this.addCallback(new DoneCallback(this as Future<unknown>, callback as (future: Future<unknown>) => void, options.context));
+  }
+
+  /** Removes every callback equal to `callback`; returns how many there were. */
+  removeDoneCallback(callback: (future: Future<T>) => void): number {
+    let removed = 0;
+    for (const added of this.callbacks()) {
+      if (added instanceof DoneCallback && added.callback === callback) {
+        this.dropCallback(added);
+        removed++;
+      }
+    }
+    return removed;
+  }
+
+  override then<Fulfilled = T, Rejected = never>(
+    onFulfilled?: ((value: T) => Fulfilled | PromiseLike<Fulfilled>) | null,
+    onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
+  ): Promise<Fulfilled | Rejected> {
+    if (isCalledByHand(onFulfilled, onRejected)) return Promise.resolve<T>(this).then(onFulfilled, onRejected);
+    const task = runningTask();
+    if (this.state !== PENDING) return settledAwait(task, onFulfilled, onRejected, this.state, this.#readOutcome());
+    const wait = new NativeAwait(task, onFulfilled, onRejected);
+    if (task === null) this.addCallback(wait.observe(this as Future<unknown>));
+    else task.suspendNative(wait, this as Future<unknown>);
+    return wait as unknown as Promise<Fulfilled | Rejected>;
+  }
+
+  /** The exception or cancellation of a future that has one; from now on it counts as retrieved. @internal */
+  takeError(): unknown {
+    this.#readOutcome();
+    return this.outcome;
+  }
+
+  #readOutcome(): unknown {
+    if (this.state === FAILED_UNSEEN) {
+      this.state = FAILED;
+      this.loop.noteExceptionRetrieved(this as Future<unknown>);
+    }
+    return this.outcome;
+  }
+
+  /** Ends the future and makes its callbacks ready. @internal */
+  settle(state: FutureState, outcome: unknown): void {
+    this.state = state;
+    this.outcome = outcome;
+    const callbacks = this.#callbacks;
+    this.#callbacks = null;
+    if (state === FAILED_UNSEEN) this.loop.noteUnseenException(this as Future<unknown>);
+    if (callbacks === null) return;
+    const scheduler = this.loop.scheduler;
+    if (callbacks instanceof Set) for (const callback of callbacks) scheduler.callSoon(callback);
+    else scheduler.callSoon(callbacks);
+  }
+
+  /** @internal */
+  addCallback(callback: FutureCallback): void {
+    if (this.state !== PENDING) this.loop.scheduler.callSoon(callback);
+    else if (this.#callbacks === null) this.#callbacks = callback;
+    else if (this.#callbacks instanceof Set) this.#callbacks.add(callback);
+    else this.#callbacks = new Set([this.#callbacks, callback]);
+  }
+
+  /** @internal */
+  dropCallback(callback: FutureCallback): void {
+    if (this.#callbacks === callback) this.#callbacks = null;
+    else if (this.#callbacks instanceof Set) this.#callbacks.delete(callback);
+  }
+
+  /** @internal */
+  callbacks(): FutureCallback[] {
+    if (this.#callbacks === null) return [];
+    return this.#callbacks instanceof Set ? [...this.#callbacks] : [this.#callbacks];
+  }
+
+  /** What a task that awaits this is said to wait for. @internal */
+  describeWait(): string {
+    return "a Future";
+  }
+
+  /** @internal */
+  protected makeCancelled(reason: unknown, requestedBy: string | undefined): CancelledError {
+    if (isCancelledError(reason)) return reason;
+    const loop = this.loop;
+    return makeCancelledError(
+      { reason, requestedBy: requestedBy ?? runningTask()?.getName(), requestedAt: loop.time() },
+      loop.getDebug(),
+    );
+  }
+
+  #requirePending(operation: string): void {
+    if (this.state === PENDING) return;
+    const how = this.state === CANCELLED ? "was cancelled" : this.state === FINISHED ? "has a result" : "has an exception";
+    throw new InvalidStateError(`${operation} on a future that ${how} already`);
+  }
+}
+
+function isErrorClass(value: unknown): value is new () => Error {
+  return typeof value === "function" && value.prototype instanceof Error;
+}
+
+/** Set by `event-loop.ts`: a future without a loop belongs to the running one. */
+let defaultLoop: () => EventLoop = () => {
+  throw new RuntimeError("no running event loop", "CORIO_NO_RUNNING_LOOP");
+};
+
+export function setDefaultLoop(find: () => EventLoop): void {
+  defaultLoop = find;
+}

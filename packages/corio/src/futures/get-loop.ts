@@ -1,0 +1,12 @@
+import { RuntimeError } from "../errors.ts";
+import type { EventLoop } from "./event-loop.ts";
+import { runningLoop } from "./running.ts";
+
+/** The running loop, for the functions below `event-loop.ts`. */
+export function getLoop(): EventLoop {
+  const loop = runningLoop();
+  if (loop === undefined) {
+    throw new RuntimeError("no running event loop: start the program with run(main())", "CORIO_NO_RUNNING_LOOP");
+  }
+  return loop;
+}

@@ -1,0 +1,112 @@
+import { host } from "#host";
+import type { Surroundings } from "../host/host.ts";
+import type { Runnable, Timer } from "../loop/runnable.ts";
+import { Context, currentContextValues } from "./context.ts";
+import type { EventLoop } from "./event-loop.ts";
+import { enterSegment, leaveSegment, swapSegmentContext, swapSegmentLoop } from "./running.ts";
+
+type Callback = (...parameters: never) => unknown;
+
+/**
+ * A callback that the loop will call: what `loop.callSoon` returns. It runs in the context that was current when it
+ * was made, as a segment that belongs to no task.
+ *
+ * asyncio: `Handle`.
+ */
+export class Handle implements Runnable {
+  /** @internal */
+  readonly loop: EventLoop;
+  #callback: Callback | null;
+  #parameters: readonly unknown[];
+  readonly #context: Context;
+  readonly #surroundings: Surroundings;
+
+  /** @internal */
+  constructor(loop: EventLoop, callback: Callback, parameters: readonly unknown[], context?: Context) {
+    this.loop = loop;
+    this.#callback = callback;
+    this.#parameters = parameters;
+    this.#context = context ?? new Context(currentContextValues());
+    this.#surroundings = host.context.capture();
+    loop.noteSite(this);
+  }
+
+  /** The callback will not be called; it and its arguments are let go. */
+  cancel(): void {
+    this.#callback = null;
+    this.#parameters = [];
+  }
+
+  cancelled(): boolean {
+    return this.#callback === null;
+  }
+
+  getContext(): Context {
+    return this.#context;
+  }
+
+  /** @internal */
+  run(): void {
+    const callback = this.#callback;
+    if (callback === null || !this.loop.admits(this)) return;
+    const outerSegment = enterSegment(null);
+    const outerContext = swapSegmentContext(this.#context);
+    const outerLoop = swapSegmentLoop(this.loop);
+    const started = this.loop.startTiming();
+    try {
+      this.#surroundings.runInAsyncScope(callback as () => unknown, undefined, ...(this.#parameters as []));
+    } catch (error) {
+      this.loop.callExceptionHandler({
+        message: `Exception in callback ${callback.name || "(anonymous)"}`,
+        exception: error,
+        handle: this,
+        ...this.describe(),
+      });
+    } finally {
+      this.loop.endTiming(started, `callback ${callback.name || "(anonymous)"}`);
+      swapSegmentLoop(outerLoop);
+      swapSegmentContext(outerContext);
+      leaveSegment(outerSegment);
+    }
+  }
+
+  protected describe(): Record<string, unknown> {
+    return {};
+  }
+}
+
+/**
+ * A callback with a deadline: what `loop.callLater` and `loop.callAt` return.
+ *
+ * asyncio: `TimerHandle`.
+ */
+export class TimerHandle extends Handle implements Timer {
+  readonly #when: number;
+
+  /** @internal */
+  constructor(
+    loop: EventLoop,
+    when: number,
+    callback: Callback,
+    parameters: readonly unknown[],
+    context?: Context,
+  ) {
+    super(loop, callback, parameters, context);
+    this.#when = when;
+  }
+
+  /** The deadline, in seconds of `loop.time()`. */
+  when(): number {
+    return this.#when;
+  }
+
+  /** @internal */
+  get isStale(): boolean {
+    return this.cancelled() || this.loop.isClosed();
+  }
+
+  override cancel(): void {
+    if (!this.cancelled()) this.loop.scheduler.noteStaleTimer();
+    super.cancel();
+  }
+}

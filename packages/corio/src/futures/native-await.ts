@@ -1,0 +1,145 @@
+import { openStep } from "../loop/step.ts";
+import type { Future, FutureCallback } from "./future.ts";
+import type { Sink } from "./generator-strand.ts";
+import { Strand } from "./strand.ts";
+import type { Task } from "./task.ts";
+
+type Settle = ((value: never) => unknown) | null | undefined;
+
+const FINISHED = 2;
+const FAILED = 3;
+
+/**
+ * One `await` of a pending future in a native async function: the engine's pair of resolving functions, kept by corio
+ * until the loop resumes the task.
+ *
+ * It is also what `then` returns, so that `future.then(f, g).then(h)` works as with promises. The engine never looks
+ * at that; the promise behind it is made only when somebody does.
+ */
+export class NativeAwait extends Strand implements Sink {
+  #onFulfilled: Settle;
+  #onRejected: Settle;
+  #chain: Resolvers | null = null;
+
+  constructor(task: Task<unknown> | null, onFulfilled: Settle, onRejected: Settle) {
+    // Without a task the object is only a callback: `observe` is then used instead of `run`.
+    super(task as Task<unknown>);
+    this.#onFulfilled = onFulfilled;
+    this.#onRejected = onRejected;
+  }
+
+  /** Resumes the native function; its step is open from here until it suspends again or ends. */
+  override run(): void {
+    const task = this.task;
+    if (!task.loop.admits(this)) return;
+    const future = this.future;
+    const error = task.resumeStrand(this);
+    openStep(task, task.loop.scheduler);
+    if (error !== undefined) this.settle(FAILED, error);
+    else if (future === null) this.settle(FINISHED, undefined);
+    else if (future.state === FINISHED) this.settle(FINISHED, future.outcome);
+    else this.settle(FAILED, future.takeError());
+  }
+
+  /** Outside any task: a plain callback of the future. */
+  observe(future: Future<unknown>): FutureCallback {
+    return {
+      awaiter: null,
+      run: () => {
+        if (future.state === FINISHED) this.settle(FINISHED, future.outcome);
+        else this.settle(FAILED, future.takeError());
+      },
+    };
+  }
+
+  settle(state: number, value: unknown): void {
+    const callback = state === FINISHED ? this.#onFulfilled : this.#onRejected;
+    this.#onFulfilled = null;
+    this.#onRejected = settled;
+    if (typeof callback !== "function") {
+      if (state === FINISHED) this.#resolvers().resolve(value);
+      else this.#resolvers().reject(value);
+      return;
+    }
+    try {
+      const result = callback(value as never);
+      if (result !== undefined || this.#chain !== null) this.#resolvers().resolve(result);
+    } catch (error) {
+      this.#resolvers().reject(error);
+    }
+  }
+
+  /** The generator coroutine that the native function awaits has ended. */
+  deliver(value: unknown): void {
+    this.settle(FINISHED, value);
+  }
+
+  fail(error: unknown): void {
+    this.settle(FAILED, error);
+  }
+
+  then(onFulfilled?: Settle, onRejected?: Settle): Promise<unknown> {
+    return this.#promise().then(onFulfilled as never, onRejected as never);
+  }
+
+  catch(onRejected?: Settle): Promise<unknown> {
+    return this.#promise().catch(onRejected as never);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<unknown> {
+    return this.#promise().finally(onFinally);
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Promise";
+  }
+
+  #promise(): Promise<unknown> {
+    const isAnswered = this.#chain === null && this.#onRejected === settled;
+    const resolvers = this.#resolvers();
+    if (isAnswered) resolvers.resolve(undefined);
+    return resolvers.promise;
+  }
+
+  #resolvers(): Resolvers {
+    this.#chain ??= withResolvers();
+    return this.#chain;
+  }
+}
+
+/** Stands where the second function was: the await has been answered. */
+const settled = (): void => undefined;
+
+/** True when `then` was called by a person, who gives one function; the engine always gives both. */
+export function isCalledByHand(onFulfilled: unknown, onRejected: unknown): boolean {
+  return typeof onFulfilled !== "function" || typeof onRejected !== "function";
+}
+
+/** An await of what is done already: answered in the same step. */
+export function settledAwait<Fulfilled, Rejected>(
+  task: Task<unknown> | null,
+  onFulfilled: Settle,
+  onRejected: Settle,
+  state: number,
+  outcome: unknown,
+): Promise<Fulfilled | Rejected> {
+  const wait = new NativeAwait(task, onFulfilled, onRejected);
+  wait.settle(state, outcome);
+  return wait as unknown as Promise<Fulfilled | Rejected>;
+}
+
+interface Resolvers {
+  readonly promise: Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason?: unknown) => void;
+}
+
+/** `Promise.withResolvers`, which Node 20 lacks. */
+function withResolvers(): Resolvers {
+  let resolve!: (value: unknown) => void;
+  let reject!: (reason?: unknown) => void;
+  const promise = new Promise<unknown>((...functions) => {
+    [resolve, reject] = functions;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,64 @@
+/** The texts that corio prints: errors nobody handled, programs that cannot continue. */
+import { host } from "#host";
+import type { EventLoop, ExceptionContext } from "./event-loop.ts";
+import type { Future } from "./future.ts";
+import { Task } from "./task.ts";
+
+/** What the default exception handler prints. */
+export function describeError(context: ExceptionContext): string {
+  const lines = [context.message];
+  const task = context.task;
+  const taskName = task?.describe() ?? context["taskName"];
+  if (taskName !== undefined) lines.push(`task: ${String(taskName)}`);
+  if (task !== undefined) {
+    const awaiters = describeAwaiters(task);
+    if (awaiters.length > 0) lines.push(`awaited by: ${awaiters.join(" <- ")}`);
+  }
+  if (context.sourceTraceback !== undefined) lines.push(`created at:\n${context.sourceTraceback}`);
+  else if (taskName !== undefined) lines.push("created at: unknown (CORIO_DEBUG=1 shows it)");
+  for (const [key, value] of Object.entries(context)) {
+    if (!wellKnownKeys.has(key)) lines.push(`${key}: ${host.inspect(value)}`);
+  }
+  if ("exception" in context) lines.push(describeException(context.exception));
+  return lines.join("\n");
+}
+
+const wellKnownKeys = new Set(["message", "exception", "task", "taskName", "future", "handle", "sourceTraceback"]);
+
+function describeException(exception: unknown): string {
+  return host.inspect(exception);
+}
+
+/** Who is resumed when `future` is done, and who when they are, as far as each has one awaiter. */
+export function describeAwaiters(future: Future): string[] {
+  const names: string[] = [];
+  const seen = new Set<Future>([future]);
+  for (let current: Future | null = firstAwaiter(future); current !== null && !seen.has(current); ) {
+    seen.add(current);
+    if (current instanceof Task) names.push(current.describe());
+    current = firstAwaiter(current);
+  }
+  return names;
+}
+
+function firstAwaiter(future: Future): Future | null {
+  for (const callback of future.callbacks()) if (callback.awaiter !== null) return callback.awaiter;
+  return null;
+}
+
+/** Why a program can never continue. */
+export function describeDeadlock(loop: EventLoop): string {
+  const tasks = loop.tasks();
+  const lines = tasks.map((task) => `  task ${task.describe()} waits for ${describeWaits(task)}`);
+  return (
+    `deadlock: nothing is ready, no timer is set, and ${tasks.length.toString()} task(s) wait for ever` +
+    (lines.length > 0 ? `\n${lines.join("\n")}` : "")
+  );
+}
+
+/** What a task waits for, in words. */
+export function describeWaits(task: Task): string {
+  const waits = task.waitsFor();
+  if (waits.length === 0) return task.isNew ? "its first step" : "a foreign promise";
+  return waits.map((future) => future?.describeWait() ?? "its next iteration").join(" and ");
+}

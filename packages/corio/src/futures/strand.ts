@@ -1,0 +1,27 @@
+import type { Runnable } from "../loop/runnable.ts";
+import type { Future } from "./future.ts";
+import type { Task } from "./task.ts";
+
+/**
+ * A line of execution inside a task, suspended at one place. Most tasks have one; `await Promise.all([a(), b()])` makes
+ * two, which are cancelled together and which the task waits for before it is done.
+ *
+ * A strand is a callback of the future it waits for: when that is done the strand is made ready, and its `run` resumes
+ * the code.
+ */
+export abstract class Strand implements Runnable {
+  readonly task: Task<unknown>;
+  /** What the strand waits for; null while it runs or only yields one iteration. */
+  future: Future<unknown> | null = null;
+
+  constructor(task: Task<unknown>) {
+    this.task = task;
+  }
+
+  /** Who is resumed when the future is done: for the graph of who awaits whom. */
+  get awaiter(): Future<unknown> {
+    return this.task;
+  }
+
+  abstract run(): void;
+}

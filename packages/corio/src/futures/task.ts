@@ -1,0 +1,555 @@
+import { host } from "#host";
+import { badArgument, describeValue, isCancelledError, makeCancelledError, RuntimeError } from "../errors.ts";
+import type { CancelDetails } from "../errors.ts";
+import type { Surroundings } from "../host/host.ts";
+import type { Runnable } from "../loop/runnable.ts";
+import { endStep, endStepSoon, openStep } from "../loop/step.ts";
+import type { StepOwner } from "../loop/step.ts";
+import { Context, currentContextValues } from "./context.ts";
+import type { ContextValues } from "./context.ts";
+import { Coroutine } from "./coroutine.ts";
+import type { Body } from "./coroutine.ts";
+import type { EventLoop } from "./event-loop.ts";
+import { CANCELLED, FAILED, FAILED_UNSEEN, FINISHED, Future, PENDING } from "./future.ts";
+import type { CancelOptions, FutureState } from "./future.ts";
+import { GeneratorStrand } from "./generator-strand.ts";
+import type { Sink } from "./generator-strand.ts";
+import type { NativeAwait } from "./native-await.ts";
+import { enterSegment, leaveSegment, runningTask } from "./running.ts";
+import { Strand } from "./strand.ts";
+
+/** Options of `createTask` and of the `Task` constructor. */
+export interface TaskOptions {
+  /** Shown wherever the task is named; by default `Task-1`, `Task-2`, … */
+  readonly name?: string | undefined;
+  /** The context the task runs in, itself and not a copy; by default a copy of the current one. */
+  readonly context?: Context | undefined;
+  /**
+   * Runs the first step inside the constructor instead of the next iteration: for a generator coroutine up to its
+   * first suspension (it may be done at once), for a native function up to its first `await`.
+   */
+  readonly eagerStart?: boolean | undefined;
+  /** Cancels the task when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What few tasks have. */
+interface Rare {
+  /** The body has ended, and this is how; other strands of the task have not. */
+  ending: { readonly failed: boolean; readonly value: unknown } | null;
+  /** The signal handed out by `signal()`, until a cancel has been delivered. */
+  abort: AbortController | null;
+  /** `signal()` was called since the loop last resumed the task. */
+  isSignalInUse: boolean;
+}
+
+let tasksMade = 0;
+
+/**
+ * A coroutine that runs beside others.
+ *
+ * Life of a task:
+ *
+ *                         cancel() before the first step
+ *     created ──────────────────────────────────────────────► cancelled
+ *        │ first step
+ *        ▼         await of a pending future, sleep(0)
+ *     stepping ◄───────────────────────────────────► suspended (one or more strands)
+ *        │    ◄───────────────────────────────────► on a foreign promise (no strand; the host resumes it)
+ *        │ body returns or throws
+ *        ▼
+ *     ending: waits for the strands that are left; when the body failed they are cancelled
+ *        ▼
+ *     finished, failed or cancelled
+ *
+ * Cancellation is asyncio's: `cancel()` counts the request, then cancels what the strands wait for; the body meets
+ * `CancelledError` at its innermost await. Where nothing can be cancelled (the task is stepping, yields, or is on a
+ * foreign promise) `#mustCancel` keeps the request until the next suspension or resumption.
+ *
+ * asyncio: `Task`. Made by `createTask`, `taskGroup`, `loop.createTask` or `new Task(coroutine)`.
+ */
+export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Runnable {
+  #coroutine: Coroutine<T> | null;
+  /** A number until somebody wants the name. */
+  #name: string | number;
+  #cancelRequests = 0;
+  #mustCancel = false;
+  #cancelDetails: CancelDetails | null = null;
+  /** One strand, or several in the order they suspended. */
+  #strands: Strand | Set<Strand> | null = null;
+  #isOnForeignPromise = false;
+  #context: Context | ContextValues;
+  /** Those of the creator, until the first step. */
+  #surroundings: Surroundings | null;
+  #rare: Rare | null = null;
+  /** Neighbours in the loop's list of tasks. @internal */
+  nextTask: Task | null = null;
+  /** @internal */
+  previousTask: Task | null = null;
+
+  constructor(coroutine: Coroutine<T>, options: TaskOptions & { readonly loop?: EventLoop | undefined } = {}) {
+    if (!(coroutine instanceof Coroutine)) {
+      throw badArgument("Task", "a coroutine", coroutine, "call the coroutine function, or use createTask");
+    }
+    super(options.loop === undefined ? {} : { loop: options.loop });
+    this.#coroutine = coroutine;
+    this.#name = options.name ?? ++tasksMade;
+    this.#context = options.context ?? currentContextValues();
+    this.#surroundings = host.context.capture();
+    const self = this as unknown as Task;
+    if (options.signal !== undefined) this.#followSignal(options.signal);
+    if (options.eagerStart === true && this.loop.isRunning() && this.#startEagerly()) return;
+    this.loop.register(self);
+    if (this.#surroundings !== null) this.loop.scheduler.callSoon(this);
+  }
+
+  override get [Symbol.toStringTag](): string {
+    return "Task";
+  }
+
+  getName(): string {
+    if (typeof this.#name === "number") this.#name = `Task-${this.#name.toString()}`;
+    return this.#name;
+  }
+
+  setName(name: string): void {
+    this.#name = String(name);
+  }
+
+  /** The coroutine that the task runs; null for a task that was done when `eagerStart` returned. */
+  getCoro(): Coroutine<T> | null {
+    return this.#coroutine;
+  }
+
+  getContext(): Context {
+    if (!(this.#context instanceof Context)) this.#context = new Context(this.#context);
+    return this.#context;
+  }
+
+  /** @internal */
+  get contextValues(): ContextValues {
+    return this.#context instanceof Context ? this.#context.values : this.#context;
+  }
+
+  /** Not for tasks: only the coroutine gives a task its result. Throws `RuntimeError`. */
+  override setResult(): never {
+    throw new RuntimeError("a task gets its result from its coroutine: setResult is for futures");
+  }
+
+  /** Not for tasks: only the coroutine gives a task its exception. Throws `RuntimeError`. */
+  override setException(): never {
+    throw new RuntimeError("a task gets its exception from its coroutine: setException is for futures");
+  }
+
+  /**
+   * Asks the task to end: `CancelledError` is thrown at its innermost await, its `finally` blocks run, and whoever
+   * awaits the task waits for them. A task that has not begun never begins. The coroutine may refuse by catching the
+   * error. Returns false when the task is done already.
+   *
+   * asyncio: `Task.cancel(msg)`; `reason` is the message and may be any value.
+   */
+  override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+    if (this.state !== PENDING) return false;
+    this.#cancelRequests++;
+    const requestedBy = options.requestedBy ?? runningTask()?.getName();
+    const details = { reason, requestedBy, requestedAt: this.loop.time() };
+    const wasDelivered = this.#abortSignal(details);
+    const relayed = requestedBy === undefined ? {} : { requestedBy };
+    if (this.#strands !== null && this.#cancelStrands(reason, relayed)) return true;
+    if (wasDelivered && this.#strands === null) return true;
+    this.#mustCancel = true;
+    this.#cancelDetails = details;
+    if (this.#isOnForeignPromise) this.loop.watchStuckCancel(this as unknown as Task);
+    return true;
+  }
+
+  /** How many cancellations were asked for and not taken back by `uncancel`. */
+  cancelling(): number {
+    return this.#cancelRequests;
+  }
+
+  /**
+   * Takes back one request for cancellation and returns how many are left. For whoever called `cancel` and has dealt
+   * with the consequences (a timeout, a task group). At 0 a cancel that is not delivered yet is dropped.
+   */
+  uncancel(): number {
+    if (this.#cancelRequests > 0) {
+      this.#cancelRequests--;
+      if (this.#cancelRequests === 0) this.#mustCancel = false;
+    }
+    return this.#cancelRequests;
+  }
+
+  /**
+   * An `AbortSignal` that aborts when the task is cancelled, for APIs that take one. After each delivered cancel there
+   * is a new signal.
+   */
+  signal(): AbortSignal {
+    const rare = this.#rareFields();
+    rare.abort ??= new AbortController();
+    rare.isSignalInUse = true;
+    return rare.abort.signal;
+  }
+
+  /** True when the task has begun and its body has ended, but an await that it left behind has not. @internal */
+  get isEnding(): boolean {
+    return this.#rare?.ending !== undefined && this.#rare.ending !== null;
+  }
+
+  /** True while the loop does not know what the task awaits. @internal */
+  get isOnForeignPromise(): boolean {
+    return this.#isOnForeignPromise;
+  }
+
+  /** True until the first step. @internal */
+  get isNew(): boolean {
+    return this.#surroundings !== null;
+  }
+
+  /** What the task's strands wait for; undefined for one that only yields. @internal */
+  waitsFor(): (Future | undefined)[] {
+    return this.strands().map((strand) => strand.future ?? undefined);
+  }
+
+  /** @internal */
+  strands(): Strand[] {
+    if (this.#strands === null) return [];
+    return this.#strands instanceof Strand ? [this.#strands] : [...this.#strands];
+  }
+
+  /** The task with the function it runs, for reports: `'Task-3' (fetchData)`. @internal */
+  describe(): string {
+    const callee = this.#coroutine?.name;
+    return callee === undefined ? `'${this.getName()}'` : `'${this.getName()}' (${callee})`;
+  }
+
+  override describeWait(): string {
+    return `task ${this.describe()}`;
+  }
+
+  // ── The first step ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The first step. Later ones are those of the task's strands. @internal */
+  run(): void {
+    if (!this.loop.admits(this)) return;
+    if (this.#mustCancel) {
+      this.#surroundings = null;
+      this.#coroutine?.close();
+      this.#end(true, this.#takeCancel());
+      return;
+    }
+    this.#start(true);
+  }
+
+  /** True when the task is done. */
+  #startEagerly(): boolean {
+    const coroutine = this.#coroutine as Coroutine<T>;
+    // Without the host's memory a native function's awaits could not be told from its creator's.
+    if (coroutine.isNative && !host.context.remembersTask) return false;
+    this.#start(false);
+    if (this.state === PENDING) return false;
+    this.#coroutine = null;
+    return true;
+  }
+
+  #start(byLoop: boolean): void {
+    const coroutine = this.#coroutine as Coroutine<T>;
+    const surroundings = this.#surroundings as Surroundings;
+    const task = this as unknown as Task;
+    this.#surroundings = null;
+    if (coroutine.isNative) {
+      const outer = enterSegment(task);
+      surroundings.runInAsyncScope(this.#startNative, this);
+      leaveSegment(outer);
+      if (byLoop && this.state === PENDING) openStep(this, this.loop.scheduler);
+      return;
+    }
+    let body: Body<T>;
+    try {
+      if (coroutine.attempt(task)) {
+        this.deliver(coroutine.value);
+        return;
+      }
+      body = coroutine.begin(task);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (body instanceof Future) this.#awaitBody(body);
+    else {
+      const strand = new GeneratorStrand(task, body as Exclude<Body<T>, Promise<T>>, this, surroundings, false);
+      if (byLoop) strand.resumeByLoop(false, undefined);
+      else strand.resume(false, undefined);
+    }
+  }
+
+  #startNative(): void {
+    const coroutine = this.#coroutine as Coroutine<T>;
+    host.context.enter(this);
+    try {
+      coroutine.noteStart();
+      (coroutine.begin(this as unknown as Task) as Promise<T>).then(this.#onReturn, this.#onThrow);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  get #onReturn(): (value: T) => void {
+    return (value) => {
+      this.deliver(value);
+      endStep(this);
+    };
+  }
+
+  get #onThrow(): (error: unknown) => void {
+    return (error) => {
+      this.fail(error);
+      endStep(this);
+    };
+  }
+
+  /** The coroutine is an operation that only waits for a future. */
+  #awaitBody(future: Future<T>): void {
+    if (future.state === PENDING) this.suspendOn(new BodyAwait(this as unknown as Task, this), future as Future);
+    else if (future.state === FINISHED) this.deliver(future.outcome);
+    else this.fail(future.takeError());
+  }
+
+  // ── Suspending and resuming ───────────────────────────────────────────────────────────────────────────────────
+
+  /** A native function of the task awaits `future`, which is pending. @internal */
+  suspendNative(wait: NativeAwait, future: Future): void {
+    this.suspendOn(wait, future);
+    endStepSoon(this);
+  }
+
+  /** `strand` waits for `future`, which is pending. @internal */
+  suspendOn(strand: Strand, future: Future): void {
+    if (future.loop.scheduler !== this.loop.scheduler) {
+      this.suspendOnError(
+        strand,
+        new RuntimeError(
+          `task ${this.describe()} awaits ${future.describeWait()}, which belongs to another loop (another clock or thread)`,
+          "CORIO_FOREIGN_LOOP",
+        ),
+      );
+      return;
+    }
+    if (future === (this as unknown)) {
+      this.suspendOnError(strand, this.selfAwaitError());
+      return;
+    }
+    this.#addStrand(strand, future);
+    future.addCallback(strand as never);
+    if (this.#mustCancel && future.cancel(this.#cancelDetails?.reason, this.#relayedOptions())) {
+      this.#mustCancel = false;
+    }
+  }
+
+  /** `strand` goes on in the next iteration. @internal */
+  suspendOnYield(strand: Strand): void {
+    this.#addStrand(strand, null);
+    this.loop.scheduler.callSoon(strand);
+  }
+
+  /** `strand` has asked for something impossible: it gets `error` in the next iteration. @internal */
+  suspendOnError(strand: Strand, error: unknown): void {
+    const failed = new Future({ loop: this.loop });
+    failed.state = FAILED;
+    failed.outcome = error;
+    this.#addStrand(strand, failed);
+    this.loop.scheduler.callSoon(strand);
+  }
+
+  /**
+   * The loop is about to resume `strand`. Returns the error to throw into it, if it is not to get what it waited for.
+   * @internal
+   */
+  resumeStrand(strand: Strand): unknown {
+    const future = strand.future;
+    strand.future = null;
+    this.#removeStrand(strand);
+    if (this.#rare !== null) this.#rare.isSignalInUse = false;
+    if (future !== null && future.state === CANCELLED) this.#noteCancelDelivered();
+    if (!this.#mustCancel) return undefined;
+    // What the future holds is lost, as in asyncio; an exception of its own counts as seen.
+    this.#noteCancelDelivered();
+    if (future !== null && future.state !== FINISHED && future.state !== PENDING) {
+      const error = future.takeError();
+      if (isCancelledError(error)) return error;
+    }
+    return this.#takeCancel();
+  }
+
+  /** @internal */
+  selfAwaitError(): RuntimeError {
+    return new RuntimeError(`task ${this.describe()} cannot await itself`, "CORIO_AWAITED_ITSELF");
+  }
+
+  /** The step's microtasks are over and the task has asked the loop for nothing. @internal */
+  noteForeignAwait(): void {
+    if (this.state !== PENDING || this.#strands !== null) return;
+    if (this.isEnding) {
+      this.#settle();
+      return;
+    }
+    this.#isOnForeignPromise = true;
+    this.loop.scheduler.enterForeign();
+    if (this.#mustCancel) this.loop.watchStuckCancel(this as unknown as Task);
+  }
+
+  /** @internal */
+  noteStepEnd(): void {
+    this.loop.endStepTiming(this as unknown as Task);
+  }
+
+  #addStrand(strand: Strand, future: Future | null): void {
+    strand.future = future;
+    this.#leaveForeignPromise();
+    if (this.#strands === null) this.#strands = strand;
+    else if (this.#strands instanceof Strand) this.#strands = new Set([this.#strands, strand]);
+    else this.#strands.add(strand);
+  }
+
+  #removeStrand(strand: Strand): void {
+    if (this.#strands === strand) {
+      this.#strands = null;
+      return;
+    }
+    if (this.#strands === null || this.#strands instanceof Strand) return;
+    this.#strands.delete(strand);
+    if (this.#strands.size === 0) this.#strands = null;
+  }
+
+  #leaveForeignPromise(): void {
+    if (!this.#isOnForeignPromise) return;
+    this.#isOnForeignPromise = false;
+    this.loop.scheduler.leaveForeign();
+  }
+
+  // ── Cancelling ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Gives every strand its cancellation; false when there was none to take it. */
+  #cancelStrands(reason: unknown, options: CancelOptions): boolean {
+    if (this.#strands instanceof Strand) return this.#strands.future?.cancel(reason, options) ?? false;
+    let accepted = false;
+    for (const strand of this.strands()) {
+      if (strand.future === null) {
+        // It only yields: it finds this when it is resumed.
+        strand.future = new Future({ loop: this.loop });
+        strand.future.cancel(reason, options);
+        accepted = true;
+      } else if (strand.future.cancel(reason, options)) accepted = true;
+    }
+    return accepted;
+  }
+
+  #relayedOptions(): CancelOptions {
+    const requestedBy = this.#cancelDetails?.requestedBy;
+    return requestedBy === undefined ? {} : { requestedBy };
+  }
+
+  #takeCancel(): unknown {
+    this.#mustCancel = false;
+    const details = this.#cancelDetails ?? {};
+    if (isCancelledError(details.reason)) return details.reason;
+    return makeCancelledError(details, this.loop.getDebug());
+  }
+
+  /** The request could not be obeyed where it was accepted: it will be at the next suspension. @internal */
+  redeliverCancel(details: CancelDetails): void {
+    this.#mustCancel = true;
+    this.#cancelDetails = details;
+  }
+
+  /** Aborts the signal that was handed out; true when somebody is listening to it. */
+  #abortSignal(details: CancelDetails): boolean {
+    const rare = this.#rare;
+    if (rare === null || rare.abort === null || rare.abort.signal.aborted) return false;
+    const isInUse = rare.isSignalInUse || host.countAbortListeners(rare.abort.signal) > 0;
+    rare.abort.abort(makeCancelledError(details, this.loop.getDebug()));
+    return isInUse && this.#isOnForeignPromise;
+  }
+
+  #noteCancelDelivered(): void {
+    if (this.#rare?.abort?.signal.aborted === true) this.#rare.abort = null;
+  }
+
+  #followSignal(signal: AbortSignal): void {
+    const cancel = (): void => {
+      this.cancel(signal.reason, { requestedBy: "AbortSignal" });
+    };
+    if (signal.aborted) {
+      cancel();
+      return;
+    }
+    signal.addEventListener("abort", cancel, { once: true });
+    this.addCallback({
+      awaiter: null,
+      run: () => {
+        signal.removeEventListener("abort", cancel);
+      },
+    });
+  }
+
+  // ── Ending ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The body returned. @internal */
+  deliver(value: unknown): void {
+    if (this.#mustCancel) this.#end(true, this.#takeCancel());
+    else this.#end(false, value);
+  }
+
+  /** The body threw. @internal */
+  fail(error: unknown): void {
+    this.#end(true, error);
+  }
+
+  #end(failed: boolean, value: unknown): void {
+    this.#leaveForeignPromise();
+    if (this.#strands === null) {
+      this.#settleAs(failed, value);
+      return;
+    }
+    this.#rareFields().ending = { failed, value };
+    if (failed) this.#cancelStrands(undefined, { requestedBy: `the end of task ${this.describe()}` });
+    else this.loop.watchLeftStrands(this as unknown as Task);
+  }
+
+  /** The last strand is gone. */
+  #settle(): void {
+    const ending = this.#rare?.ending;
+    if (ending !== undefined && ending !== null) this.#settleAs(ending.failed, ending.value);
+  }
+
+  #settleAs(failed: boolean, value: unknown): void {
+    const state: FutureState = !failed ? FINISHED : isCancelledError(value) ? CANCELLED : FAILED_UNSEEN;
+    this.loop.unregister(this as unknown as Task);
+    this.settle(state, failed ? (value ?? new Error(`a coroutine threw ${describeValue(value)}`)) : value);
+    if (state === FAILED_UNSEEN) this.loop.noteTaskFailed(this as unknown as Task, value);
+  }
+
+  #rareFields(): Rare {
+    this.#rare ??= { ending: null, abort: null, isSignalInUse: false };
+    return this.#rare;
+  }
+}
+
+/** The root of a task whose coroutine only waits for a future, such as `createTask(sleep(1))`. */
+class BodyAwait extends Strand {
+  readonly #sink: Sink;
+
+  constructor(task: Task, sink: Sink) {
+    super(task);
+    this.#sink = sink;
+  }
+
+  override run(): void {
+    if (!this.task.loop.admits(this)) return;
+    const future = this.future as Future;
+    const error = this.task.resumeStrand(this);
+    if (error !== undefined) this.#sink.fail(error);
+    else if (future.state === FINISHED) this.#sink.deliver(future.outcome);
+    else this.#sink.fail(future.takeError());
+  }
+}

@@ -1,0 +1,83 @@
+/** The host of Node, Bun and Deno: all three have `setImmediate`, `process.nextTick` and AsyncLocalStorage. */
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { getEventListeners } from "node:events";
+import process from "node:process";
+import { clearTimeout, setImmediate, setTimeout } from "node:timers";
+import { inspect } from "node:util";
+import type { Host, HostContext, HostTimer, Surroundings } from "./host.ts";
+
+const taskStorage = new AsyncLocalStorage<object>();
+
+/** The loop looks after its resources itself; without this the host would track each one's collection. */
+const resourceOptions = { requireManualDestroy: true };
+
+class Capture extends AsyncResource implements Surroundings {
+  constructor() {
+    super("corio", resourceOptions);
+  }
+}
+
+const context: HostContext = {
+  remembersTask: true,
+  capture: () => new Capture(),
+  neutral: new Capture(),
+  enter: (task) => {
+    taskStorage.enterWith(task);
+  },
+  current: () => taskStorage.getStore(),
+};
+
+class NodeTimer implements HostTimer {
+  readonly #timeout: NodeJS.Timeout;
+
+  constructor(callback: () => void, milliseconds: number, keepAlive: boolean) {
+    this.#timeout = setTimeout(callback, milliseconds);
+    if (!keepAlive) this.#timeout.unref();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timeout);
+  }
+}
+
+function hostName(): Host["name"] {
+  if (process.versions["bun"] !== undefined) return "bun";
+  if (process.versions["deno"] !== undefined) return "deno";
+  return "node";
+}
+
+export const host: Host = {
+  name: hostName(),
+  turn: (callback) => {
+    context.neutral.runInAsyncScope(setImmediate, undefined, callback);
+  },
+  drained: (callback) => {
+    process.nextTick(callback);
+  },
+  setTimer: (callback, milliseconds, keepAlive) =>
+    context.neutral.runInAsyncScope(() => new NodeTimer(callback, milliseconds, keepAlive), undefined),
+  now: () => performance.now() / 1000,
+  debugRequested: /^(1|true|yes|on)$/i.test(process.env["CORIO_DEBUG"] ?? ""),
+  warn: (message, code) => {
+    process.emitWarning(message, { type: "RuntimeWarning", code });
+  },
+  printError: (text) => {
+    console.error(text);
+  },
+  inspect: (value) => inspect(value),
+  onIdle: (callback) => {
+    process.on("beforeExit", callback);
+    return () => {
+      process.off("beforeExit", callback);
+    };
+  },
+  onInterrupt: (callback) => {
+    if (process.listenerCount("SIGINT") > 0) return null;
+    process.on("SIGINT", callback);
+    return () => {
+      process.off("SIGINT", callback);
+    };
+  },
+  countAbortListeners: (signal) => getEventListeners(signal, "abort").length,
+  context,
+};

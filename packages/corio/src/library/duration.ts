@@ -1,0 +1,49 @@
+import { badArgument, ValueError } from "../errors.ts";
+
+/** A length of time in parts, as `Temporal.Duration` takes them; missing parts are 0. */
+export interface DurationParts {
+  readonly days?: number;
+  readonly hours?: number;
+  readonly minutes?: number;
+  readonly seconds?: number;
+  readonly milliseconds?: number;
+  readonly microseconds?: number;
+  readonly nanoseconds?: number;
+}
+
+/** A number of seconds, or an object such as `{ minutes: 1, milliseconds: 500 }`. */
+export type Duration = number | DurationParts;
+
+const SECONDS: Readonly<Record<keyof DurationParts, number>> = {
+  days: 86_400,
+  hours: 3_600,
+  minutes: 60,
+  seconds: 1,
+  milliseconds: 1e-3,
+  microseconds: 1e-6,
+  nanoseconds: 1e-9,
+};
+
+/** The duration in seconds; `where` names the function that was given it. */
+export function toSeconds(duration: Duration, where: string): number {
+  if (typeof duration === "number") {
+    if (Number.isNaN(duration)) throw new ValueError(`${where} expects a duration, got NaN`);
+    return duration;
+  }
+  if (typeof duration !== "object" || (duration as unknown) === null) {
+    throw badArgument(where, "a number of seconds or an object such as { minutes: 1 }", duration);
+  }
+  let total = 0;
+  let parts = 0;
+  for (const [part, seconds] of Object.entries(SECONDS)) {
+    const amount: unknown = duration[part as keyof DurationParts];
+    if (amount === undefined) continue;
+    if (typeof amount !== "number" || Number.isNaN(amount)) throw badArgument(`${where}: ${part}`, "a number", amount);
+    total += amount * seconds;
+    parts++;
+  }
+  if (parts === 0) {
+    throw badArgument(where, `a duration with at least one of ${Object.keys(SECONDS).join(", ")}`, duration);
+  }
+  return total;
+}

@@ -1,0 +1,162 @@
+import { badArgument, makeCancelledError } from "../errors.ts";
+import { ensureFuture } from "../futures/ensure-future.ts";
+import type { Waitable } from "../futures/ensure-future.ts";
+import type { EventLoop } from "../futures/event-loop.ts";
+import { CANCELLED, FAILED_UNSEEN, FINISHED, Future, PENDING } from "../futures/future.ts";
+import type { CancelOptions, FutureCallback } from "../futures/future.ts";
+import { getLoop } from "../futures/get-loop.ts";
+
+/** The result of what can be waited for. */
+export type Result<W> = W extends Waitable<infer T> ? T : never;
+
+export interface GatherOptions {
+  /** Puts exceptions into the list instead of throwing the first one. Default false. */
+  readonly returnExceptions?: boolean;
+}
+
+type Results<Waitables extends readonly unknown[]> = { -readonly [Index in keyof Waitables]: Result<Waitables[Index]> };
+type Outcomes<Waitables extends readonly unknown[]> = {
+  -readonly [Index in keyof Waitables]: Result<Waitables[Index]> | Error;
+};
+
+/**
+ * Runs everything it is given at the same time and gives the list of results, in the order of the arguments.
+ *
+ * The first exception goes to the caller at once; the others go on (`taskGroup` cancels them). Cancelling the gather
+ * cancels whatever is not done. With `returnExceptions` the list holds exceptions where there were some, also
+ * cancellations. The same awaitable given twice runs once.
+ *
+ * Returns a future: `gather(…)` has already begun when it is awaited.
+ *
+ * asyncio: `gather`.
+ *
+ * @example
+ * ```ts
+ * import { coroutine, gather, run, sleep } from "corio";
+ *
+ * const main = coroutine(async function main() {
+ *   const [text, number] = await gather(sleep(0.01, "a"), sleep(0.02, 1));
+ *   console.log(text.toUpperCase(), number + 1);
+ * });
+ *
+ * await run(main());
+ * ```
+ * ```text output
+ * A 2
+ * ```
+ */
+export function gather<const Waitables extends readonly Waitable<unknown>[]>(
+  waitables: Waitables,
+  options: GatherOptions & { readonly returnExceptions: true },
+): Future<Outcomes<Waitables>>;
+export function gather<const Waitables extends readonly Waitable<unknown>[]>(
+  waitables: Waitables,
+  options?: GatherOptions & { readonly returnExceptions?: false },
+): Future<Results<Waitables>>;
+export function gather<const Waitables extends readonly Waitable<unknown>[]>(
+  ...waitables: Waitables
+): Future<Results<Waitables>>;
+export function gather(...parameters: readonly unknown[]): Future<unknown[]> {
+  const [first, second] = parameters;
+  if (Array.isArray(first)) {
+    if (second !== undefined && (typeof second !== "object" || second === null || second instanceof Future)) {
+      throw badArgument("gather", "options after a list of awaitables", second);
+    }
+    const options = (second ?? {}) as GatherOptions;
+    return gatherAll(first as readonly Waitable<unknown>[], options.returnExceptions ?? false);
+  }
+  return gatherAll(parameters as readonly Waitable<unknown>[], false);
+}
+
+function gatherAll(waitables: readonly Waitable<unknown>[], returnExceptions: boolean): Future<unknown[]> {
+  const loop = loopOf(waitables);
+  if (waitables.length === 0) {
+    const done = new Future<unknown[]>({ loop });
+    done.setResult([]);
+    return done;
+  }
+  const children: Future[] = [];
+  const futureOf = new Map<unknown, Future>();
+  for (const waitable of waitables) {
+    let child = futureOf.get(waitable);
+    if (child === undefined) {
+      child = ensureFuture(waitable, { loop });
+      futureOf.set(waitable, child);
+    }
+    children.push(child);
+  }
+  return new GatherFuture(loop, children, [...futureOf.values()], returnExceptions);
+}
+
+function loopOf(waitables: readonly Waitable<unknown>[]): EventLoop {
+  for (const waitable of waitables) if (waitable instanceof Future) return waitable.getLoop();
+  return getLoop();
+}
+
+class GatherFuture extends Future<unknown[]> {
+  readonly #children: readonly Future[];
+  readonly #returnExceptions: boolean;
+  #left: number;
+  #cancelRequest: { readonly reason: unknown; readonly requestedBy: string | undefined } | null = null;
+
+  constructor(loop: EventLoop, children: readonly Future[], distinct: readonly Future[], returnExceptions: boolean) {
+    super({ loop });
+    this.#children = children;
+    this.#returnExceptions = returnExceptions;
+    this.#left = distinct.length;
+    const finished: Future[] = [];
+    for (const child of distinct) {
+      if (child.state === PENDING) child.addCallback(new ChildDone(this, child));
+      else finished.push(child);
+    }
+    // After all the others, so that a gather of what is done already is done itself.
+    for (const child of finished) this.childDone(child);
+  }
+
+  /** Cancels every child that is not done; the gather ends when all of them have. */
+  override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+    if (this.state !== PENDING) return false;
+    let accepted = false;
+    for (const child of this.#children) if (child.cancel(reason, options)) accepted = true;
+    if (accepted) this.#cancelRequest = { reason, requestedBy: options.requestedBy };
+    return accepted;
+  }
+
+  override describeWait(): string {
+    const waiting = this.#children.filter((child) => child.state === PENDING);
+    return `gather of ${waiting.map((child) => child.describeWait()).join(", ")}`;
+  }
+
+  childDone(child: Future): void {
+    this.#left--;
+    if (this.state !== PENDING) {
+      // Nobody will look at it any more.
+      if (child.state === FAILED_UNSEEN) child.takeError();
+      return;
+    }
+    if (!this.#returnExceptions) {
+      if (child.state === CANCELLED || child.state !== FINISHED) {
+        this.settle(FAILED_UNSEEN, child.takeError());
+        return;
+      }
+    }
+    if (this.#left > 0) return;
+    const results = this.#children.map((each) => (each.state === FINISHED ? each.outcome : each.takeError()));
+    if (this.#cancelRequest === null) this.settle(FINISHED, results);
+    else this.settle(FAILED_UNSEEN, makeCancelledError(this.#cancelRequest, this.loop.getDebug()));
+  }
+}
+
+class ChildDone implements FutureCallback {
+  readonly awaiter: GatherFuture;
+  readonly #child: Future;
+
+  constructor(gathering: GatherFuture, child: Future) {
+    this.awaiter = gathering;
+    this.#child = child;
+  }
+
+  run(): void {
+    this.awaiter.childDone(this.#child);
+  }
+}

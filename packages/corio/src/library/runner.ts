@@ -1,0 +1,183 @@
+import { host } from "#host";
+import { isCancelledError, KeyboardInterrupt, RuntimeError } from "../errors.ts";
+import { copyContext } from "../futures/context.ts";
+import type { Context } from "../futures/context.ts";
+import { Coroutine } from "../futures/coroutine.ts";
+import { ensureFuture } from "../futures/ensure-future.ts";
+import type { Waitable } from "../futures/ensure-future.ts";
+import { EventLoop } from "../futures/event-loop.ts";
+import { FAILED, FAILED_UNSEEN, Future } from "../futures/future.ts";
+import { isInsideStep } from "../futures/running.ts";
+import { isThenable, toCoroutine } from "../futures/to-coroutine.ts";
+import type { CoroutineLike } from "../futures/to-coroutine.ts";
+import type { Clock } from "../loop/clock.ts";
+import { gather } from "./gather.ts";
+
+export interface RunnerOptions {
+  /** Debug mode; by default on when `CORIO_DEBUG=1` is set. */
+  readonly debug?: boolean;
+  /** Where time comes from; by default the host's monotonic clock. */
+  readonly clock?: Clock;
+  /** Makes the loop; by default `new EventLoop({ clock, debug })`. */
+  readonly loopFactory?: () => EventLoop;
+}
+
+export interface RunnerRunOptions {
+  /** The context of the main task; by default the runner's own, which all its runs share. */
+  readonly context?: Context;
+  /** Cancels the main task when it aborts. */
+  readonly signal?: AbortSignal;
+  /** The main task's name. */
+  readonly name?: string;
+}
+
+/**
+ * Runs several main coroutines one after another on one loop, in one context.
+ *
+ * Ctrl-C: the first cancels the main task, and `run` rejects with `KeyboardInterrupt` if it ends cancelled; a second
+ * rejects at once. `close` cancels what is left over and waits for it.
+ *
+ * asyncio: `Runner`.
+ *
+ * @example
+ * ```ts
+ * import { coroutine, Runner, sleep } from "corio";
+ *
+ * const work = coroutine(async function work(n: number) {
+ *   await sleep(0.01);
+ *   return n * 2;
+ * });
+ *
+ * const runner = new Runner();
+ * try {
+ *   console.log(await runner.run(work(1)), await runner.run(work(2)));
+ * } finally {
+ *   await runner.close();
+ * }
+ * ```
+ * ```text output
+ * 2 4
+ * ```
+ */
+export class Runner {
+  readonly #options: RunnerOptions;
+  #loop: EventLoop | null = null;
+  #context: Context | null = null;
+  #isClosed = false;
+  #interrupts = 0;
+
+  constructor(options: RunnerOptions = {}) {
+    this.#options = options;
+  }
+
+  /** The runner's loop; made on first use. */
+  getLoop(): EventLoop {
+    this.#initialize();
+    return this.#loop as EventLoop;
+  }
+
+  /**
+   * Runs `main` to its end and gives its result. Throws `RuntimeError` at once when called inside a running task, or
+   * while another `run` of this runner is under way.
+   */
+  run<T>(main: Waitable<T>, options: RunnerRunOptions = {}): Promise<T> {
+    try {
+      if (isInsideStep()) {
+        throw new RuntimeError(
+          "run() cannot be called from a running task: await the coroutine, or createTask it",
+          "CORIO_RUN_INSIDE_TASK",
+        );
+      }
+      this.#initialize();
+      if (this.#loop?.isRunning() === true) {
+        throw new RuntimeError("this runner is running already", "CORIO_RUN_INSIDE_TASK");
+      }
+    } catch (error) {
+      if (main instanceof Coroutine) main.close();
+      throw error;
+    }
+    return this.#run(this.#mainTask(main, options));
+  }
+
+  /**
+   * Cancels every task that is left, waits for them, reports their exceptions to the loop's exception handler, and
+   * closes the loop. Does nothing the second time.
+   */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const loop = this.#loop;
+    if (loop === null || loop.isClosed()) return;
+    try {
+      await cancelAllTasks(loop);
+    } finally {
+      loop.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #initialize(): void {
+    if (this.#isClosed) throw new RuntimeError("this runner is closed", "CORIO_LOOP_CLOSED");
+    if (this.#loop !== null) return;
+    const { clock, debug, loopFactory } = this.#options;
+    this.#loop =
+      loopFactory?.() ??
+      new EventLoop({ ...(clock === undefined ? {} : { clock }), ...(debug === undefined ? {} : { debug }) });
+    if (loopFactory !== undefined && debug !== undefined) this.#loop.setDebug(debug);
+    this.#context = copyContext();
+  }
+
+  #mainTask<T>(main: Waitable<T>, options: RunnerRunOptions): Future<T> {
+    const loop = this.#loop as EventLoop;
+    if (!(main instanceof Future) && !(main instanceof Coroutine) && typeof main !== "function" && isThenable(main)) {
+      return ensureFuture<T>(main, { loop });
+    }
+    return loop.createTask(toCoroutine<T>(main as CoroutineLike<T>, "run"), {
+      context: options.context ?? (this.#context as Context),
+      signal: options.signal,
+      name: options.name,
+    });
+  }
+
+  async #run<T>(task: Future<T>): Promise<T> {
+    const loop = this.#loop as EventLoop;
+    this.#interrupts = 0;
+    const undo = host.onInterrupt(() => {
+      this.#interrupts++;
+      if (this.#interrupts === 1 && task.cancel("Ctrl-C", { requestedBy: "KeyboardInterrupt" })) return;
+      loop.abort(new KeyboardInterrupt("interrupted by Ctrl-C"));
+    });
+    try {
+      return await loop.complete(task);
+    } catch (error) {
+      if (this.#interrupts > 0 && isCancelledError(error) && withdrawCancel(task) === 0) {
+        throw new KeyboardInterrupt("interrupted by Ctrl-C", { cause: error });
+      }
+      throw error;
+    } finally {
+      undo?.();
+    }
+  }
+}
+
+function withdrawCancel(future: Future): number {
+  return "uncancel" in future ? (future as unknown as { uncancel(): number }).uncancel() : 0;
+}
+
+async function cancelAllTasks(loop: EventLoop): Promise<void> {
+  const tasks = loop.tasks();
+  if (tasks.length === 0) return;
+  for (const task of tasks) task.cancel(undefined, { requestedBy: "the end of run()" });
+  await loop.complete(gather(tasks, { returnExceptions: true }));
+  for (const task of tasks) {
+    if (task.state !== FAILED && task.state !== FAILED_UNSEEN) continue;
+    loop.callExceptionHandler({
+      message: "unhandled exception during run() shutdown",
+      exception: task.exception(),
+      task,
+    });
+  }
+}
