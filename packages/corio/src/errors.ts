@@ -170,7 +170,8 @@ export class CancelledError extends CorioError {
 
   constructor(message?: string, details: CancelDetails = {}) {
     super(message);
-    this.reason = details.reason ?? message;
+    // Who cancels without a reason gives none, whatever the message says.
+    this.reason = "reason" in details ? details.reason : message;
     this.requestedBy = details.requestedBy;
     this.requestedAt = details.requestedAt;
   }

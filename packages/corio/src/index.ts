@@ -12,3 +12,14 @@ export { gather } from "./library/gather.ts";
 export { run } from "./library/run.ts";
 export { Runner } from "./library/runner.ts";
 export { sleep } from "./library/sleep.ts";
+export { until } from "./library/until.ts";
+export { aclosing } from "./library/aclosing.ts";
+export {
+  captureCallGraph,
+  formatCallGraph,
+  futureAddToAwaitedBy,
+  futureDiscardFromAwaitedBy,
+  printCallGraph,
+} from "./library/call-graph.ts";
+export type { CallGraphOptions, FrameCallGraphEntry, FutureCallGraph } from "./library/call-graph.ts";
+export { createEagerTaskFactory, eagerTaskFactory } from "./library/eager-task-factory.ts";

@@ -1,3 +1,5 @@
 /** `corio/testing`: virtual time and help for test runners. */
 export { VirtualClock } from "./testing/virtual-clock.ts";
 export type { VirtualClockOptions } from "./testing/virtual-clock.ts";
+export { isolated } from "./testing/isolated.ts";
+export type { Fixture, IsolatedOptions } from "./testing/isolated.ts";

@@ -11,9 +11,11 @@ export type Steps<T> = Generator<Suspension | undefined, T, unknown>;
 
 /**
  * What the driver of a generator passes into it: the value that `yield*` evaluates to. One object serves all, since
- * it is read at once.
+ * it is read at once; so does the one that carries an awaitable out.
  */
 export const delivery: { value: unknown } = { value: undefined };
+const handover: { done: false; value: unknown } = { done: false, value: undefined };
+const answer: { done: true; value: unknown } = { done: true, value: undefined };
 
 /**
  * Everything of corio that can be awaited: in a native function with `await`, in a generator coroutine with `yield*`.
@@ -36,34 +38,33 @@ export abstract class Awaitable<T> implements Promise<T> {
     return Promise.resolve<T>(this).finally(onFinally);
   }
 
-  /** For `yield*` in generator coroutines. */
+  /**
+   * For `yield*` in generator coroutines. An awaitable is its own iterator, and has no state for it: `yield*` asks
+   * first with undefined, then with what the driver sends, which never is.
+   */
   [Symbol.iterator](): Iterator<Suspension, T, unknown> {
-    return new AwaitIterator<T>(this);
+    return this as unknown as Iterator<Suspension, T, unknown>;
   }
 
-  abstract readonly [Symbol.toStringTag]: string;
-}
-
-/** Hands its awaitable to the driver, and the driver's answer to the generator. */
-class AwaitIterator<T> implements Iterator<Suspension, T, unknown> {
-  readonly #awaitable: Awaitable<T>;
-  #asked = false;
-
-  constructor(awaitable: Awaitable<T>) {
-    this.#awaitable = awaitable;
+  /** @internal */
+  next(sent: unknown): IteratorResult<unknown, unknown> {
+    if (sent === undefined) {
+      handover.value = this;
+      return handover;
+    }
+    answer.value = delivery.value;
+    return answer;
   }
 
-  next(): IteratorResult<Suspension, T> {
-    if (this.#asked) return { done: true, value: delivery.value as T };
-    this.#asked = true;
-    return { done: false, value: this.#awaitable as unknown as Suspension };
-  }
-
+  /** @internal */
   throw(error: unknown): never {
     throw error;
   }
 
-  return(value: T): IteratorResult<Suspension, T> {
+  /** @internal */
+  return(value: unknown): IteratorResult<unknown, unknown> {
     return { done: true, value };
   }
+
+  abstract readonly [Symbol.toStringTag]: string;
 }

@@ -6,7 +6,7 @@ import { Awaitable } from "./awaitable.ts";
 import type { Steps } from "./awaitable.ts";
 import { captureSite, isDebugging } from "./debug.ts";
 import type { Future } from "./future.ts";
-import { GeneratorStrand } from "./generator-strand.ts";
+import { NestedStrand } from "./generator-strand.ts";
 import { isCalledByHand, NativeAwait } from "./native-await.ts";
 import { flushFresh, noteCoroutineMade, unwatch } from "./never-awaited.ts";
 import { runningTask } from "./running.ts";
@@ -17,8 +17,12 @@ import type { Task } from "./task.ts";
 export type Body<T> = Promise<T> | Steps<T> | Future<T>;
 
 const CREATED = 0;
-const STARTED = 1;
-const CLOSED = 2;
+/** A task has it: it need not be watched, although it has not begun. */
+const CLAIMED = 1;
+const STARTED = 2;
+const CLOSED = 3;
+/** Added to the state of what is in the books of the never-awaited watch. */
+const WATCHED = 4;
 
 /**
  * A call that has not begun: what a coroutine function returns. `await` runs it inside the awaiting task,
@@ -28,11 +32,7 @@ const CLOSED = 2;
  * asyncio: the coroutine object that calling an `async def` function gives.
  */
 export abstract class Coroutine<T = unknown> extends Awaitable<T> {
-  #state: 0 | 1 | 2 = CREATED;
-  /** In the never-awaited watch's books. @internal */
-  isWatched = false;
-  /** The value of an `attempt` that came through. @internal */
-  value: T | undefined = undefined;
+  #state: number = CREATED;
 
   constructor() {
     super();
@@ -44,13 +44,20 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
   abstract get name(): string;
 
   /** True for the call of a native async function. @internal */
-  abstract readonly isNative: boolean;
+  get isNative(): boolean {
+    return false;
+  }
+
+  /** The result of an `attempt` that came through. @internal */
+  attempted(): T | undefined {
+    return undefined;
+  }
 
   /** Begins the body. Called once, after `attempt` has returned false. @internal */
   abstract begin(task: Task<unknown>): Body<T>;
 
   /**
-   * Marks the coroutine as started; true when it was possible to finish at once, with `value` as the result.
+   * Marks the coroutine as started; true when it was possible to finish at once: `attempted` is then the result.
    * @internal
    */
   attempt(_task: Task<unknown>): boolean {
@@ -58,15 +65,26 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
     return false;
   }
 
-  /** @internal */
-  get isStarted(): boolean {
-    return this.#state !== CREATED;
+  /** A task will run it. @internal */
+  claim(): void {
+    if (this.#state === CREATED || this.#state === CREATED + WATCHED) this.setState(CLAIMED);
+  }
+
+  /** Nobody has run it, and no task will. @internal */
+  get isUnclaimed(): boolean {
+    return this.#state === CREATED;
+  }
+
+  /** It is now in the books of the never-awaited watch. @internal */
+  noteWatched(): void {
+    this.#state += WATCHED;
   }
 
   /** @internal */
   get stateName(): string {
-    if (this.#state === CREATED) return "not started";
-    return this.#state === CLOSED ? "closed" : "started";
+    const state = this.#state & ~WATCHED;
+    if (state === CLOSED) return "closed";
+    return state === STARTED ? "started" : "not started";
   }
 
   /** Where it was created; known in debug mode. @internal */
@@ -76,16 +94,19 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
 
   /** @internal */
   noteStart(): void {
-    if (this.#state !== CREATED) throw this.#reuseError();
-    this.#state = STARTED;
-    if (this.isWatched) unwatch(this as Coroutine<unknown>);
+    const state = this.#state & ~WATCHED;
+    if (state === STARTED || state === CLOSED) throw this.reuseError();
+    this.setState(STARTED);
   }
 
   /** Gives the coroutine up without running it: it is then not reported as never awaited. asyncio: `close()`. */
   close(): void {
-    if (this.#state !== CREATED) return;
-    this.#state = CLOSED;
-    if (this.isWatched) unwatch(this as Coroutine<unknown>);
+    if ((this.#state & ~WATCHED) <= CLAIMED) this.setState(CLOSED);
+  }
+
+  private setState(state: number): void {
+    if (this.#state >= WATCHED) unwatch(this as Coroutine<unknown>);
+    this.#state = state;
   }
 
   /** Runs the coroutine inside the awaiting task. */
@@ -99,13 +120,13 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
     const answer = wait as unknown as Promise<Fulfilled | Rejected>;
     if (task === null) {
       this.close();
-      wait.fail(this.#strayError());
+      wait.fail(this.strayError());
       return answer;
     }
     let body: Body<T>;
     try {
       if (this.attempt(task)) {
-        wait.deliver(this.value);
+        wait.deliver(this.attempted());
         return answer;
       }
       body = this.begin(task);
@@ -114,7 +135,7 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
       return answer;
     }
     if (!isGenerator(body)) return body.then(onFulfilled, onRejected);
-    const strand = new GeneratorStrand(task, body, wait, host.context.capture(), true);
+    const strand = new NestedStrand(task, body, wait);
     if (strand.resume(false, undefined) === "suspended") endStepSoon(task);
     return answer;
   }
@@ -125,14 +146,14 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
 
   /** Using a coroutine where its result was meant is the commonest mistake: it is caught wherever it can be seen. */
   [Symbol.toPrimitive](): never {
-    throw this.#misuseError();
+    throw this.misuseError();
   }
 
   toJSON(): never {
-    throw this.#misuseError();
+    throw this.misuseError();
   }
 
-  #strayError(): RuntimeError {
+  private strayError(): RuntimeError {
     return new RuntimeError(
       `coroutine '${this.name}' was awaited outside of any task: start the program with run(main()); where a bare ` +
         "foreign promise was awaited before and the host has no AsyncLocalStorage, wrap that promise in until()",
@@ -140,15 +161,15 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
     );
   }
 
-  #misuseError(): RuntimeError {
+  private misuseError(): RuntimeError {
     return new RuntimeError(
       `coroutine '${this.name}' is used as if it were its result; write await ${this.name}(…)`,
       "CORIO_COROUTINE_AS_VALUE",
     );
   }
 
-  #reuseError(): RuntimeError {
-    const how = this.#state === CLOSED ? "closed" : "awaited";
+  private reuseError(): RuntimeError {
+    const how = (this.#state & ~WATCHED) === CLOSED ? "closed" : "awaited";
     return new RuntimeError(
       `coroutine '${this.name}' was already ${how}; a coroutine runs once: call the function again, or make a task ` +
         "of it to await its result several times",
@@ -169,12 +190,12 @@ function askForFlush(): void {
 }
 
 function isGenerator<T>(body: Body<T>): body is Steps<T> {
-  return typeof (body as Partial<Steps<T>>).next === "function";
+  // Futures, too, have a `next`: every awaitable is its own iterator.
+  return typeof (body as Partial<Promise<T>>).then !== "function";
 }
 
 /** The call of a native async function. */
 export class NativeCoroutine<T> extends Coroutine<T> {
-  readonly isNative: boolean = true;
   readonly #callee: (...parameters: never) => PromiseLike<T>;
   readonly #thisValue: unknown;
   #parameters: readonly unknown[];
@@ -190,9 +211,14 @@ export class NativeCoroutine<T> extends Coroutine<T> {
     return this.#callee.name || "(anonymous)";
   }
 
+  override get isNative(): boolean {
+    return true;
+  }
+
   begin(): Promise<T> {
     const parameters = this.#parameters;
-    this.#parameters = [];
+    // The task keeps the coroutine, which need not keep its arguments.
+    this.#parameters = noParameters;
     const promise: unknown = Reflect.apply(this.#callee, this.#thisValue, parameters);
     if (promise instanceof Promise) return promise as Promise<T>;
     // A thunk may return any awaitable: `createTask(() => queue.get())`.
@@ -200,9 +226,10 @@ export class NativeCoroutine<T> extends Coroutine<T> {
   }
 }
 
+const noParameters: readonly unknown[] = [];
+
 /** The call of a generator function. */
 export class GeneratorCoroutine<T> extends Coroutine<T> {
-  readonly isNative: boolean = false;
   readonly #generator: Steps<T>;
   readonly #name: string;
 

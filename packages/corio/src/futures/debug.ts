@@ -19,11 +19,10 @@ export function noteDebugMode(change: 1 | -1): void {
 /** The stack of the caller, without corio's own frames. */
 export function captureSite(): string {
   const error = withStackLimit(SITE_FRAMES + 8, () => new Error());
-  return (error.stack ?? "")
-    .split("\n")
-    .filter((line) => /^\s*at |@/.test(line) && !line.includes(ownFolder))
-    .slice(0, SITE_FRAMES)
-    .join("\n");
+  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s*at |@/.test(line));
+  const foreign = frames.filter((line) => !line.includes(ownFolder));
+  // In a bundle corio and the program are one file: then its own frames cannot be told.
+  return (foreign.length > 0 ? foreign : frames).slice(0, SITE_FRAMES).join("\n");
 }
 
 /** The folder of corio's modules, as it stands in stacks: `…/src/` or `…/dist/`. */

@@ -41,6 +41,11 @@ export type TaskFactory = <T>(loop: EventLoop, coroutine: Coroutine<T>, options:
 /** Real seconds after which a cancel that a foreign promise holds up is reported. */
 const STUCK_SECONDS = 5;
 
+const noTaskOptions: TaskOptions = {};
+
+/** Those of all clocks: while one runs, a coroutine that nobody has awaited yet may be its. */
+let runningLoops = 0;
+
 type Callback<Parameters extends readonly unknown[]> = (...parameters: Parameters) => unknown;
 
 /**
@@ -52,6 +57,8 @@ type Callback<Parameters extends readonly unknown[]> = (...parameters: Parameter
 export class EventLoop implements SchedulerClient {
   /** @internal */
   readonly scheduler: Scheduler;
+  /** Itself: a loop is the options of what is made in it. @internal */
+  readonly loop: this = this;
   /** A callback or step that takes longer than this many seconds is reported in debug mode. Default 0.1. */
   slowCallbackDuration = 0.1;
   #isRunning = false;
@@ -66,7 +73,6 @@ export class EventLoop implements SchedulerClient {
   #exceptionHandler: ExceptionHandler | null = null;
   #taskFactory: TaskFactory | null = null;
   #sites: WeakMap<object, string> | null = null;
-  #stepStart = 0;
   /** Ends what `runForever` returned. */
   #onStop: ((error?: unknown) => void) | null = null;
   #main: Future | null = null;
@@ -105,6 +111,7 @@ export class EventLoop implements SchedulerClient {
   #run(): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.#isRunning = true;
+      runningLoops++;
       this.#onStop = (error) => {
         if (error === undefined) resolve();
         else reject(error as Error);
@@ -113,7 +120,14 @@ export class EventLoop implements SchedulerClient {
       const parked = this.#parked;
       this.#parked = [];
       for (const runnable of parked) this.scheduler.callSoon(runnable);
-      if (this.#isStopping) this.scheduler.afterIteration(this.#stopNow);
+      if (this.#isStopping) {
+        // As in asyncio, a loop that was stopped beforehand runs one iteration.
+        this.scheduler.callSoon({
+          run: () => {
+            this.scheduler.afterIteration(this.#stopNow);
+          },
+        });
+      }
     });
   }
 
@@ -164,7 +178,7 @@ export class EventLoop implements SchedulerClient {
     this.#parked = [];
     if (this.#isDebug) noteDebugMode(-1);
     for (const unseen of [...this.#unseen]) this.#reportUnseen(unseen);
-    if (this.scheduler.clients.size === 0) reportNeverAwaited();
+    if (runningLoops === 0) reportNeverAwaited();
   }
 
   /** Ends `runForever` at once, with an error: for a second Ctrl-C, and for a deadlock nobody resolves. @internal */
@@ -179,6 +193,7 @@ export class EventLoop implements SchedulerClient {
   #halt(error: unknown): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
+    runningLoops--;
     this.#isStopping = false;
     this.scheduler.removeClient(this);
     const onStop = this.#onStop;
@@ -277,18 +292,18 @@ export class EventLoop implements SchedulerClient {
   }
 
   createFuture<T>(): Future<T> {
-    return new Future<T>({ loop: this });
+    return new Future<T>(this);
   }
 
   /** Schedules `coroutine` as a task of this loop. See the function of the same name. */
-  createTask<T>(coroutine: CoroutineLike<T>, options: TaskOptions = {}): Task<T> {
+  createTask<T>(coroutine: CoroutineLike<T>, options: TaskOptions = noTaskOptions): Task<T> {
     const wanted = toCoroutine(coroutine, "createTask");
     if (this.#isClosed) {
       wanted.close();
       this.#requireOpen();
     }
     if (this.#taskFactory !== null) return this.#taskFactory(this, wanted, options);
-    return new Task<T>(wanted, { ...options, loop: this });
+    return new Task<T>(wanted, options, this);
   }
 
   /** Makes `createTask` use `factory`; null goes back to plain tasks. */
@@ -459,18 +474,6 @@ export class EventLoop implements SchedulerClient {
     if (seconds < this.slowCallbackDuration) return;
     const what = typeof subject === "string" ? subject : `task ${subject.describe()}`;
     host.warn(`executing ${what} took ${seconds.toFixed(3)} seconds`, "CORIO_SLOW_CALLBACK");
-  }
-
-  /** @internal */
-  startStepTiming(): void {
-    if (this.#isDebug) this.#stepStart = host.now();
-  }
-
-  /** @internal */
-  endStepTiming(task: Task): void {
-    if (!this.#isDebug) return;
-    this.endTiming(this.#stepStart, task);
-    this.#stepStart = 0;
   }
 
   /** @internal */

@@ -64,7 +64,8 @@ export class Future<T = unknown> extends Awaitable<T> {
   /** One callback, or several in the order they were added. */
   #callbacks: FutureCallback | Set<FutureCallback> | null = null;
 
-  constructor(options: { loop?: EventLoop } = {}) {
+  /** A loop is its own options: corio passes it without making an object. */
+  constructor(options: { readonly loop?: EventLoop | undefined } = noOptions) {
     super();
     this.loop = options.loop ?? defaultLoop();
     this.loop.noteFutureMade(this);
@@ -110,7 +111,7 @@ export class Future<T = unknown> extends Awaitable<T> {
 
   /** Makes the future done with a value. Throws `InvalidStateError` when it is done already. */
   setResult(value: T): void {
-    this.#requirePending("setResult");
+    this.requirePending("setResult");
     this.settle(FINISHED, value);
   }
 
@@ -119,7 +120,7 @@ export class Future<T = unknown> extends Awaitable<T> {
    * already. An exception that nobody retrieves is reported to the loop's exception handler.
    */
   setException(exception: unknown): void {
-    this.#requirePending("setException");
+    this.requirePending("setException");
     const error = isErrorClass(exception) ? new exception() : exception;
     if (error === undefined || error === null) throw badArgument("setException", "an error or an error class", exception);
     this.settle(FAILED_UNSEEN, error);
@@ -162,7 +163,7 @@ export class Future<T = unknown> extends Awaitable<T> {
   ): Promise<Fulfilled | Rejected> {
     if (isCalledByHand(onFulfilled, onRejected)) return Promise.resolve<T>(this).then(onFulfilled, onRejected);
     const task = runningTask();
-    if (this.state !== PENDING) return settledAwait(task, onFulfilled, onRejected, this.state, this.#readOutcome());
+    if (this.state !== PENDING) return settledAwait(task, onFulfilled, onRejected, this.state, this.readOutcome());
     const wait = new NativeAwait(task, onFulfilled, onRejected);
     if (task === null) this.addCallback(wait.observe(this as Future<unknown>));
     else task.suspendNative(wait, this as Future<unknown>);
@@ -171,11 +172,11 @@ export class Future<T = unknown> extends Awaitable<T> {
 
   /** The exception or cancellation of a future that has one; from now on it counts as retrieved. @internal */
   takeError(): unknown {
-    this.#readOutcome();
+    this.readOutcome();
     return this.outcome;
   }
 
-  #readOutcome(): unknown {
+  private readOutcome(): unknown {
     if (this.state === FAILED_UNSEEN) {
       this.state = FAILED;
       this.loop.noteExceptionRetrieved(this as Future<unknown>);
@@ -231,12 +232,14 @@ export class Future<T = unknown> extends Awaitable<T> {
     );
   }
 
-  #requirePending(operation: string): void {
+  private requirePending(operation: string): void {
     if (this.state === PENDING) return;
     const how = this.state === CANCELLED ? "was cancelled" : this.state === FINISHED ? "has a result" : "has an exception";
     throw new InvalidStateError(`${operation} on a future that ${how} already`);
   }
 }
+
+const noOptions = {};
 
 function isErrorClass(value: unknown): value is new () => Error {
   return typeof value === "function" && value.prototype instanceof Error;

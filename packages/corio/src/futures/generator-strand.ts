@@ -1,7 +1,7 @@
 import { host } from "#host";
 import { RuntimeError } from "../errors.ts";
 import type { Surroundings } from "../host/host.ts";
-import { currentStepOwner, endStep, openStep } from "../loop/step.ts";
+import { currentStepOwner, endStep } from "../loop/step.ts";
 import { delivery } from "./awaitable.ts";
 import type { Steps } from "./awaitable.ts";
 import { Coroutine } from "./coroutine.ts";
@@ -16,9 +16,10 @@ export interface Sink {
   fail(error: unknown): void;
 }
 
-/** Further generators of a strand, below the running one; a linked list, since most strands have none. */
+/** A generator that has called another coroutine; a linked list, since most strands have none. */
 interface Frame {
   readonly generator: Steps<unknown>;
+  readonly called: Coroutine<unknown>;
   readonly below: Frame | null;
 }
 
@@ -39,32 +40,28 @@ export type StrandStatus =
  * A generator yields one of three things: a future (suspend until it is done), a coroutine (run it, then go on with
  * its result), or nothing (`yield`, the same as `yield* sleep(0)`: go on in the next iteration).
  */
-export class GeneratorStrand extends Strand {
+export abstract class GeneratorStrand extends Strand {
   #generator: Steps<unknown>;
   #below: Frame | null = null;
-  readonly #sink: Sink;
-  #surroundings: Surroundings;
-  #remembersTask: boolean;
 
-  /** `surroundings` are those the generators run in; `remembersTask`: they have the task as the host's memory. */
-  constructor(
-    task: Task<unknown>,
-    generator: Steps<unknown>,
-    sink: Sink,
-    surroundings: Surroundings,
-    remembersTask: boolean,
-  ) {
+  constructor(task: Task<unknown>, generator: Steps<unknown>) {
     super(task);
     this.#generator = generator;
-    this.#sink = sink;
-    this.#surroundings = surroundings;
-    this.#remembersTask = remembersTask;
   }
 
-  /** The generators of the strand, innermost first. */
-  generators(): Steps<unknown>[] {
-    const all = [this.#generator];
-    for (let frame = this.#below; frame !== null; frame = frame.below) all.push(frame.generator);
+  /** Those the generators run in. */
+  protected abstract readonly surroundings: Surroundings;
+
+  /** A native function is about to be called in the surroundings. */
+  protected abstract beforeNative(): void;
+
+  /** Where the result goes. */
+  protected abstract readonly sink: Sink;
+
+  /** The coroutines that the strand's generators belong to, innermost first, without the strand's own. */
+  frames(): Coroutine<unknown>[] {
+    const all: Coroutine<unknown>[] = [];
+    for (let frame = this.#below; frame !== null; frame = frame.below) all.push(frame.called);
     return all;
   }
 
@@ -83,8 +80,8 @@ export class GeneratorStrand extends Strand {
   /** When a native function goes on from here, inside the strand or around it, the step stays open for it. */
   resumeByLoop(failed: boolean, value: unknown): void {
     const status = this.resume(failed, value);
-    if (status === "native" || (status === "ended" && this.#sink !== this.task)) {
-      openStep(this.task, this.task.loop.scheduler);
+    if (status === "native" || (status === "ended" && this.sink !== this.task)) {
+      this.task.openStep();
     }
   }
 
@@ -94,14 +91,14 @@ export class GeneratorStrand extends Strand {
     const outer = enterSegment(task);
     const started = task.loop.startTiming();
     try {
-      return this.#surroundings.runInAsyncScope(this.#advance, this, failed, value);
+      return this.surroundings.runInAsyncScope(this.advance, this, failed, value);
     } finally {
       task.loop.endTiming(started, task);
       leaveSegment(outer);
     }
   }
 
-  #advance(initiallyFailed: boolean, initialValue: unknown): StrandStatus {
+  private advance(initiallyFailed: boolean, initialValue: unknown): StrandStatus {
     let failed = initiallyFailed;
     let value = initialValue;
     for (;;) {
@@ -113,8 +110,8 @@ export class GeneratorStrand extends Strand {
           result = this.#generator.next(delivery);
         }
       } catch (error) {
-        if (!this.#leaveFrame()) {
-          this.#sink.fail(error);
+        if (!this.leaveFrame()) {
+          this.sink.fail(error);
           return "ended";
         }
         failed = true;
@@ -122,8 +119,8 @@ export class GeneratorStrand extends Strand {
         continue;
       }
       if (result.done === true) {
-        if (!this.#leaveFrame()) {
-          this.#sink.deliver(result.value);
+        if (!this.leaveFrame()) {
+          this.sink.deliver(result.value);
           return "ended";
         }
         failed = false;
@@ -141,22 +138,22 @@ export class GeneratorStrand extends Strand {
         let body: unknown;
         try {
           if (wanted.attempt(this.task)) {
-            value = wanted.value;
+            value = wanted.attempted();
             continue;
           }
-          body = wanted.isNative ? this.#beginNative(wanted) : wanted.begin(this.task);
+          body = wanted.isNative ? this.beginNative(wanted) : wanted.begin(this.task);
         } catch (error) {
           failed = true;
           value = error;
           continue;
         }
         if (body instanceof Promise) {
-          this.#awaitNative(body);
+          this.awaitNative(body);
           return "native";
         }
         if (body instanceof Future) wanted = body;
         else {
-          this.#below = { generator: this.#generator, below: this.#below };
+          this.#below = { generator: this.#generator, called: wanted, below: this.#below };
           this.#generator = body as Steps<unknown>;
           continue;
         }
@@ -179,7 +176,7 @@ export class GeneratorStrand extends Strand {
   }
 
   /** Goes back to the generator below; false when there is none. */
-  #leaveFrame(): boolean {
+  private leaveFrame(): boolean {
     const frame = this.#below;
     if (frame === null) return false;
     this.#generator = frame.generator;
@@ -188,28 +185,22 @@ export class GeneratorStrand extends Strand {
   }
 
   /** A native function must find its task by the host's memory; generators do without, so most never pay for it. */
-  #beginNative(coroutine: Coroutine<unknown>): unknown {
-    if (!this.#remembersTask) {
-      this.#remembersTask = true;
-      this.#surroundings.runInAsyncScope(() => {
-        host.context.enter(this.task);
-        this.#surroundings = host.context.capture();
-      }, undefined);
-    }
-    return this.#surroundings.runInAsyncScope(() => coroutine.begin(this.task), undefined);
+  private beginNative(coroutine: Coroutine<unknown>): unknown {
+    this.beforeNative();
+    return this.surroundings.runInAsyncScope(() => coroutine.begin(this.task), undefined);
   }
 
   /**
    * A native coroutine inside a generator coroutine. Its step is an open one; if that is still open when the native
    * part ends, the generator goes on in it, otherwise (the native part was on a foreign promise) it queues up.
    */
-  #awaitNative(promise: Promise<unknown>): void {
+  private awaitNative(promise: Promise<unknown>): void {
     const task = this.task;
     const scheduler = task.loop.scheduler;
     const goOn = (failed: boolean, value: unknown): void => {
       if (currentStepOwner() === task) {
         const status = this.resume(failed, value);
-        if (status === "suspended" || (status === "ended" && this.#sink === task)) endStep(task);
+        if (status === "suspended" || (status === "ended" && this.sink === task)) endStep(task);
         return;
       }
       scheduler.callSoon({
@@ -226,5 +217,35 @@ export class GeneratorStrand extends Strand {
         goOn(true, error);
       },
     );
+  }
+}
+
+/** The whole of a task whose coroutine is a generator. */
+export class RootStrand extends GeneratorStrand {
+  protected override get sink(): Sink {
+    return this.task;
+  }
+
+  protected override get surroundings(): Surroundings {
+    return this.task.surroundings;
+  }
+
+  protected override beforeNative(): void {
+    this.task.rememberByHost();
+  }
+}
+
+/** A generator coroutine that a native function of the task awaits. */
+export class NestedStrand extends GeneratorStrand {
+  protected override readonly sink: Sink;
+  protected override readonly surroundings: Surroundings = host.context.capture();
+
+  constructor(task: Task<unknown>, generator: Steps<unknown>, sink: Sink) {
+    super(task, generator);
+    this.sink = sink;
+  }
+
+  protected override beforeNative(): void {
+    // It was itself called by a native function: the host remembers the task.
   }
 }

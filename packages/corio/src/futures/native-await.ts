@@ -1,4 +1,3 @@
-import { openStep } from "../loop/step.ts";
 import type { Future, FutureCallback } from "./future.ts";
 import type { Sink } from "./generator-strand.ts";
 import { Strand } from "./strand.ts";
@@ -34,7 +33,7 @@ export class NativeAwait extends Strand implements Sink {
     if (!task.loop.admits(this)) return;
     const future = this.future;
     const error = task.resumeStrand(this);
-    openStep(task, task.loop.scheduler);
+    task.openStep();
     if (error !== undefined) this.settle(FAILED, error);
     else if (future === null) this.settle(FINISHED, undefined);
     else if (future.state === FINISHED) this.settle(FINISHED, future.outcome);
@@ -57,15 +56,15 @@ export class NativeAwait extends Strand implements Sink {
     this.#onFulfilled = null;
     this.#onRejected = settled;
     if (typeof callback !== "function") {
-      if (state === FINISHED) this.#resolvers().resolve(value);
-      else this.#resolvers().reject(value);
+      if (state === FINISHED) this.resolvers().resolve(value);
+      else this.resolvers().reject(value);
       return;
     }
     try {
       const result = callback(value as never);
-      if (result !== undefined || this.#chain !== null) this.#resolvers().resolve(result);
+      if (result !== undefined || this.#chain !== null) this.resolvers().resolve(result);
     } catch (error) {
-      this.#resolvers().reject(error);
+      this.resolvers().reject(error);
     }
   }
 
@@ -79,29 +78,29 @@ export class NativeAwait extends Strand implements Sink {
   }
 
   then(onFulfilled?: Settle, onRejected?: Settle): Promise<unknown> {
-    return this.#promise().then(onFulfilled as never, onRejected as never);
+    return this.promise().then(onFulfilled as never, onRejected as never);
   }
 
   catch(onRejected?: Settle): Promise<unknown> {
-    return this.#promise().catch(onRejected as never);
+    return this.promise().catch(onRejected as never);
   }
 
   finally(onFinally?: (() => void) | null): Promise<unknown> {
-    return this.#promise().finally(onFinally);
+    return this.promise().finally(onFinally);
   }
 
   get [Symbol.toStringTag](): string {
     return "Promise";
   }
 
-  #promise(): Promise<unknown> {
+  private promise(): Promise<unknown> {
     const isAnswered = this.#chain === null && this.#onRejected === settled;
-    const resolvers = this.#resolvers();
+    const resolvers = this.resolvers();
     if (isAnswered) resolvers.resolve(undefined);
     return resolvers.promise;
   }
 
-  #resolvers(): Resolvers {
+  private resolvers(): Resolvers {
     this.#chain ??= withResolvers();
     return this.#chain;
   }

@@ -37,12 +37,12 @@ export function flushFresh(): void {
   if (fresh.length > 0) {
     const coroutines = fresh;
     fresh = [];
-    for (const coroutine of coroutines) if (!coroutine.isStarted) watch(coroutine, true);
+    for (const coroutine of coroutines) if (coroutine.isUnclaimed) watch(coroutine, true);
   }
   if (freshOutside.length > 0) {
     const coroutines = freshOutside;
     freshOutside = [];
-    for (const coroutine of coroutines) if (!coroutine.isStarted) watch(coroutine, false);
+    for (const coroutine of coroutines) if (coroutine.isUnclaimed) watch(coroutine, false);
   }
 }
 
@@ -51,7 +51,7 @@ function watch(coroutine: Coroutine<unknown>, madeInTask: boolean): void {
   survivors.add(survivor);
   survivorOf.set(coroutine, survivor);
   registry.register(coroutine, survivor, coroutine);
-  coroutine.isWatched = true;
+  coroutine.noteWatched();
 }
 
 /** A watched coroutine was started or closed after all. */

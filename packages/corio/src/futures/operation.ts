@@ -8,6 +8,13 @@ import type { Task } from "./task.ts";
  * or a generator.
  */
 export abstract class Operation<T> extends Coroutine<T> {
-  readonly isNative: boolean = false;
+  /** The result of an `attempt` that came through; operations that only wait never have it. @internal */
+  declare value: T | undefined;
+
+  /** @internal */
+  override attempted(): T | undefined {
+    return this.value;
+  }
+
   abstract override begin(task: Task): Body<T>;
 }

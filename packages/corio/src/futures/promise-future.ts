@@ -7,7 +7,7 @@ import { FAILED_UNSEEN, FINISHED, Future, PENDING } from "./future.ts";
  */
 export class PromiseFuture<T> extends Future<T> {
   constructor(promise: PromiseLike<T>, loop: EventLoop) {
-    super({ loop });
+    super(loop);
     loop.scheduler.enterForeign();
     let isWaiting = true;
     const leave = (): void => {

@@ -12,7 +12,7 @@ import type { Body } from "./coroutine.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { CANCELLED, FAILED, FAILED_UNSEEN, FINISHED, Future, PENDING } from "./future.ts";
 import type { CancelOptions, FutureState } from "./future.ts";
-import { GeneratorStrand } from "./generator-strand.ts";
+import { RootStrand } from "./generator-strand.ts";
 import type { Sink } from "./generator-strand.ts";
 import type { NativeAwait } from "./native-await.ts";
 import { enterSegment, leaveSegment, runningTask } from "./running.ts";
@@ -41,7 +41,17 @@ interface Rare {
   abort: AbortController | null;
   /** `signal()` was called since the loop last resumed the task. */
   isSignalInUse: boolean;
+  /** Of the request that `mustCancel` stands for. */
+  cancelDetails: CancelDetails | null;
+  /** When the open step began; 0 except in debug mode. */
+  stepStart: number;
 }
+
+const MUST_CANCEL = 1;
+const ON_FOREIGN_PROMISE = 2;
+const REMEMBERED_BY_HOST = 4;
+const STARTED = 8;
+const ONE_CANCEL_REQUEST = 16;
 
 let tasksMade = 0;
 
@@ -64,7 +74,7 @@ let tasksMade = 0;
  *
  * Cancellation is asyncio's: `cancel()` counts the request, then cancels what the strands wait for; the body meets
  * `CancelledError` at its innermost await. Where nothing can be cancelled (the task is stepping, yields, or is on a
- * foreign promise) `#mustCancel` keeps the request until the next suspension or resumption.
+ * foreign promise) `mustCancel` keeps the request until the next suspension or resumption.
  *
  * asyncio: `Task`. Made by `createTask`, `taskGroup`, `loop.createTask` or `new Task(coroutine)`.
  */
@@ -72,35 +82,39 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   #coroutine: Coroutine<T> | null;
   /** A number until somebody wants the name. */
   #name: string | number;
-  #cancelRequests = 0;
-  #mustCancel = false;
-  #cancelDetails: CancelDetails | null = null;
+  /** Flags in the low bits, the number of cancel requests above them: there may be a million tasks. */
+  #flags = 0;
   /** One strand, or several in the order they suspended. */
   #strands: Strand | Set<Strand> | null = null;
-  #isOnForeignPromise = false;
   #context: Context | ContextValues;
-  /** Those of the creator, until the first step. */
-  #surroundings: Surroundings | null;
+  /** Those the body runs in: the creator's. */
+  #surroundings: Surroundings;
   #rare: Rare | null = null;
   /** Neighbours in the loop's list of tasks. @internal */
   nextTask: Task | null = null;
   /** @internal */
   previousTask: Task | null = null;
 
-  constructor(coroutine: Coroutine<T>, options: TaskOptions & { readonly loop?: EventLoop | undefined } = {}) {
+  constructor(
+    coroutine: Coroutine<T>,
+    options: TaskOptions & { readonly loop?: EventLoop | undefined } = {},
+    loop: EventLoop | undefined = options.loop,
+  ) {
     if (!(coroutine instanceof Coroutine)) {
       throw badArgument("Task", "a coroutine", coroutine, "call the coroutine function, or use createTask");
     }
-    super(options.loop === undefined ? {} : { loop: options.loop });
+    if (options.context !== undefined || options.signal !== undefined) checkOptions(coroutine as Coroutine, options);
+    super(loop);
     this.#coroutine = coroutine;
+    coroutine.claim();
     this.#name = options.name ?? ++tasksMade;
     this.#context = options.context ?? currentContextValues();
     this.#surroundings = host.context.capture();
     const self = this as unknown as Task;
-    if (options.signal !== undefined) this.#followSignal(options.signal);
-    if (options.eagerStart === true && this.loop.isRunning() && this.#startEagerly()) return;
+    if (options.signal !== undefined) this.followSignal(options.signal);
+    if (options.eagerStart === true && this.loop.isRunning() && this.startEagerly()) return;
     this.loop.register(self);
-    if (this.#surroundings !== null) this.loop.scheduler.callSoon(this);
+    if (this.isNew) this.loop.scheduler.callSoon(this);
   }
 
   override get [Symbol.toStringTag](): string {
@@ -150,22 +164,22 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
    */
   override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
     if (this.state !== PENDING) return false;
-    this.#cancelRequests++;
+    this.#flags += ONE_CANCEL_REQUEST;
     const requestedBy = options.requestedBy ?? runningTask()?.getName();
     const details = { reason, requestedBy, requestedAt: this.loop.time() };
-    const wasDelivered = this.#abortSignal(details);
+    const wasDelivered = this.abortSignal(details);
     const relayed = requestedBy === undefined ? {} : { requestedBy };
-    if (this.#strands !== null && this.#cancelStrands(reason, relayed)) return true;
+    if (this.#strands !== null && this.cancelStrands(reason, relayed)) return true;
     if (wasDelivered && this.#strands === null) return true;
-    this.#mustCancel = true;
-    this.#cancelDetails = details;
-    if (this.#isOnForeignPromise) this.loop.watchStuckCancel(this as unknown as Task);
+    this.setFlag(MUST_CANCEL, true);
+    this.rareFields().cancelDetails = details;
+    if (this.isOnForeignPromise) this.loop.watchStuckCancel(this as unknown as Task);
     return true;
   }
 
   /** How many cancellations were asked for and not taken back by `uncancel`. */
   cancelling(): number {
-    return this.#cancelRequests;
+    return Math.floor(this.#flags / ONE_CANCEL_REQUEST);
   }
 
   /**
@@ -173,11 +187,11 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
    * with the consequences (a timeout, a task group). At 0 a cancel that is not delivered yet is dropped.
    */
   uncancel(): number {
-    if (this.#cancelRequests > 0) {
-      this.#cancelRequests--;
-      if (this.#cancelRequests === 0) this.#mustCancel = false;
-    }
-    return this.#cancelRequests;
+    const requests = this.cancelling();
+    if (requests === 0) return 0;
+    this.#flags -= ONE_CANCEL_REQUEST;
+    if (requests === 1) this.setFlag(MUST_CANCEL, false);
+    return requests - 1;
   }
 
   /**
@@ -185,7 +199,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
    * is a new signal.
    */
   signal(): AbortSignal {
-    const rare = this.#rareFields();
+    const rare = this.rareFields();
     rare.abort ??= new AbortController();
     rare.isSignalInUse = true;
     return rare.abort.signal;
@@ -198,12 +212,22 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
 
   /** True while the loop does not know what the task awaits. @internal */
   get isOnForeignPromise(): boolean {
-    return this.#isOnForeignPromise;
+    return (this.#flags & ON_FOREIGN_PROMISE) !== 0;
+  }
+
+  /** A cancellation is to be raised at the next suspension or resumption. */
+  private get mustCancel(): boolean {
+    return (this.#flags & MUST_CANCEL) !== 0;
+  }
+
+  private setFlag(flag: number, value: boolean): void {
+    if (value) this.#flags |= flag;
+    else this.#flags &= ~flag;
   }
 
   /** True until the first step. @internal */
   get isNew(): boolean {
-    return this.#surroundings !== null;
+    return (this.#flags & STARTED) === 0;
   }
 
   /** What the task's strands wait for; undefined for one that only yields. @internal */
@@ -232,42 +256,42 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   /** The first step. Later ones are those of the task's strands. @internal */
   run(): void {
     if (!this.loop.admits(this)) return;
-    if (this.#mustCancel) {
-      this.#surroundings = null;
+    if (this.mustCancel) {
+      this.setFlag(STARTED, true);
       this.#coroutine?.close();
-      this.#end(true, this.#takeCancel());
+      this.end(true, this.takeCancel());
       return;
     }
-    this.#start(true);
+    this.start(true);
   }
 
   /** True when the task is done. */
-  #startEagerly(): boolean {
+  private startEagerly(): boolean {
     const coroutine = this.#coroutine as Coroutine<T>;
     // Without the host's memory a native function's awaits could not be told from its creator's.
     if (coroutine.isNative && !host.context.remembersTask) return false;
-    this.#start(false);
+    this.start(false);
     if (this.state === PENDING) return false;
     this.#coroutine = null;
     return true;
   }
 
-  #start(byLoop: boolean): void {
+  private start(byLoop: boolean): void {
     const coroutine = this.#coroutine as Coroutine<T>;
-    const surroundings = this.#surroundings as Surroundings;
     const task = this as unknown as Task;
-    this.#surroundings = null;
+    this.setFlag(STARTED, true);
     if (coroutine.isNative) {
       const outer = enterSegment(task);
-      surroundings.runInAsyncScope(this.#startNative, this);
+      const started = this.loop.startTiming();
+      this.#surroundings.runInAsyncScope(this.startNative, this);
       leaveSegment(outer);
-      if (byLoop && this.state === PENDING) openStep(this, this.loop.scheduler);
+      if (byLoop && this.state === PENDING) this.openStep(started);
       return;
     }
     let body: Body<T>;
     try {
       if (coroutine.attempt(task)) {
-        this.deliver(coroutine.value);
+        this.deliver(coroutine.attempted());
         return;
       }
       body = coroutine.begin(task);
@@ -275,41 +299,42 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       this.fail(error);
       return;
     }
-    if (body instanceof Future) this.#awaitBody(body);
+    if (body instanceof Future) this.awaitBody(body);
     else {
-      const strand = new GeneratorStrand(task, body as Exclude<Body<T>, Promise<T>>, this, surroundings, false);
+      const strand = new RootStrand(task, body as Exclude<Body<T>, Promise<T>>);
       if (byLoop) strand.resumeByLoop(false, undefined);
       else strand.resume(false, undefined);
     }
   }
 
-  #startNative(): void {
+  private startNative(): void {
     const coroutine = this.#coroutine as Coroutine<T>;
     host.context.enter(this);
     try {
       coroutine.noteStart();
-      (coroutine.begin(this as unknown as Task) as Promise<T>).then(this.#onReturn, this.#onThrow);
+      const promise = coroutine.begin(this as unknown as Task) as Promise<T>;
+      // Where the host remembers the task, two functions serve all tasks.
+      if (host.context.remembersTask) promise.then(nativeBodyReturned, nativeBodyThrew);
+      else promise.then((value) => { this.nativeBodyReturned(value); }, (error: unknown) => { this.nativeBodyThrew(error); });
     } catch (error) {
       this.fail(error);
     }
   }
 
-  get #onReturn(): (value: T) => void {
-    return (value) => {
-      this.deliver(value);
-      endStep(this);
-    };
+  /** @internal */
+  nativeBodyReturned(value: unknown): void {
+    this.deliver(value);
+    endStep(this);
   }
 
-  get #onThrow(): (error: unknown) => void {
-    return (error) => {
-      this.fail(error);
-      endStep(this);
-    };
+  /** @internal */
+  nativeBodyThrew(error: unknown): void {
+    this.fail(error);
+    endStep(this);
   }
 
   /** The coroutine is an operation that only waits for a future. */
-  #awaitBody(future: Future<T>): void {
+  private awaitBody(future: Future<T>): void {
     if (future.state === PENDING) this.suspendOn(new BodyAwait(this as unknown as Task, this), future as Future);
     else if (future.state === FINISHED) this.deliver(future.outcome);
     else this.fail(future.takeError());
@@ -339,25 +364,25 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       this.suspendOnError(strand, this.selfAwaitError());
       return;
     }
-    this.#addStrand(strand, future);
+    this.addStrand(strand, future);
     future.addCallback(strand as never);
-    if (this.#mustCancel && future.cancel(this.#cancelDetails?.reason, this.#relayedOptions())) {
-      this.#mustCancel = false;
+    if (this.mustCancel && future.cancel(this.#rare?.cancelDetails?.reason, this.relayedOptions())) {
+      this.setFlag(MUST_CANCEL, false);
     }
   }
 
   /** `strand` goes on in the next iteration. @internal */
   suspendOnYield(strand: Strand): void {
-    this.#addStrand(strand, null);
+    this.addStrand(strand, null);
     this.loop.scheduler.callSoon(strand);
   }
 
   /** `strand` has asked for something impossible: it gets `error` in the next iteration. @internal */
   suspendOnError(strand: Strand, error: unknown): void {
-    const failed = new Future({ loop: this.loop });
+    const failed = new Future(this.loop);
     failed.state = FAILED;
     failed.outcome = error;
-    this.#addStrand(strand, failed);
+    this.addStrand(strand, failed);
     this.loop.scheduler.callSoon(strand);
   }
 
@@ -368,17 +393,42 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   resumeStrand(strand: Strand): unknown {
     const future = strand.future;
     strand.future = null;
-    this.#removeStrand(strand);
+    this.removeStrand(strand);
     if (this.#rare !== null) this.#rare.isSignalInUse = false;
-    if (future !== null && future.state === CANCELLED) this.#noteCancelDelivered();
-    if (!this.#mustCancel) return undefined;
+    if (future !== null && future.state === CANCELLED) this.noteCancelDelivered();
+    if (!this.mustCancel) return undefined;
     // What the future holds is lost, as in asyncio; an exception of its own counts as seen.
-    this.#noteCancelDelivered();
+    this.noteCancelDelivered();
     if (future !== null && future.state !== FINISHED && future.state !== PENDING) {
       const error = future.takeError();
-      if (isCancelledError(error)) return error;
+      if (isCancelledError(error)) {
+        // One throw answers both requests.
+        this.setFlag(MUST_CANCEL, false);
+        return error;
+      }
     }
-    return this.#takeCancel();
+    return this.takeCancel();
+  }
+
+  /** The loop resumes a native function of the task; `started` is when, if that was before. @internal */
+  openStep(started: number = this.loop.startTiming()): void {
+    if (started !== 0) this.rareFields().stepStart = started;
+    openStep(this, this.loop.scheduler);
+  }
+
+  /** @internal */
+  get surroundings(): Surroundings {
+    return this.#surroundings;
+  }
+
+  /** Makes the host remember the task in its surroundings, for the native functions that its generators call. @internal */
+  rememberByHost(): void {
+    if ((this.#flags & REMEMBERED_BY_HOST) !== 0) return;
+    this.setFlag(REMEMBERED_BY_HOST, true);
+    this.#surroundings.runInAsyncScope(() => {
+      host.context.enter(this);
+      this.#surroundings = host.context.capture();
+    }, undefined);
   }
 
   /** @internal */
@@ -390,28 +440,28 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   noteForeignAwait(): void {
     if (this.state !== PENDING || this.#strands !== null) return;
     if (this.isEnding) {
-      this.#settle();
+      this.settleEnding();
       return;
     }
-    this.#isOnForeignPromise = true;
+    this.setFlag(ON_FOREIGN_PROMISE, true);
     this.loop.scheduler.enterForeign();
-    if (this.#mustCancel) this.loop.watchStuckCancel(this as unknown as Task);
+    if (this.mustCancel) this.loop.watchStuckCancel(this as unknown as Task);
   }
 
   /** @internal */
   noteStepEnd(): void {
-    this.loop.endStepTiming(this as unknown as Task);
+    if (this.#rare !== null) this.loop.endTiming(this.#rare.stepStart, this as unknown as Task);
   }
 
-  #addStrand(strand: Strand, future: Future | null): void {
+  private addStrand(strand: Strand, future: Future | null): void {
     strand.future = future;
-    this.#leaveForeignPromise();
+    this.leaveForeignPromise();
     if (this.#strands === null) this.#strands = strand;
     else if (this.#strands instanceof Strand) this.#strands = new Set([this.#strands, strand]);
     else this.#strands.add(strand);
   }
 
-  #removeStrand(strand: Strand): void {
+  private removeStrand(strand: Strand): void {
     if (this.#strands === strand) {
       this.#strands = null;
       return;
@@ -421,22 +471,22 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     if (this.#strands.size === 0) this.#strands = null;
   }
 
-  #leaveForeignPromise(): void {
-    if (!this.#isOnForeignPromise) return;
-    this.#isOnForeignPromise = false;
+  private leaveForeignPromise(): void {
+    if (!this.isOnForeignPromise) return;
+    this.setFlag(ON_FOREIGN_PROMISE, false);
     this.loop.scheduler.leaveForeign();
   }
 
   // ── Cancelling ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Gives every strand its cancellation; false when there was none to take it. */
-  #cancelStrands(reason: unknown, options: CancelOptions): boolean {
+  private cancelStrands(reason: unknown, options: CancelOptions): boolean {
     if (this.#strands instanceof Strand) return this.#strands.future?.cancel(reason, options) ?? false;
     let accepted = false;
     for (const strand of this.strands()) {
       if (strand.future === null) {
         // It only yields: it finds this when it is resumed.
-        strand.future = new Future({ loop: this.loop });
+        strand.future = new Future(this.loop);
         strand.future.cancel(reason, options);
         accepted = true;
       } else if (strand.future.cancel(reason, options)) accepted = true;
@@ -444,38 +494,38 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     return accepted;
   }
 
-  #relayedOptions(): CancelOptions {
-    const requestedBy = this.#cancelDetails?.requestedBy;
+  private relayedOptions(): CancelOptions {
+    const requestedBy = this.#rare?.cancelDetails?.requestedBy;
     return requestedBy === undefined ? {} : { requestedBy };
   }
 
-  #takeCancel(): unknown {
-    this.#mustCancel = false;
-    const details = this.#cancelDetails ?? {};
+  private takeCancel(): unknown {
+    this.setFlag(MUST_CANCEL, false);
+    const details = this.#rare?.cancelDetails ?? {};
     if (isCancelledError(details.reason)) return details.reason;
     return makeCancelledError(details, this.loop.getDebug());
   }
 
   /** The request could not be obeyed where it was accepted: it will be at the next suspension. @internal */
   redeliverCancel(details: CancelDetails): void {
-    this.#mustCancel = true;
-    this.#cancelDetails = details;
+    this.setFlag(MUST_CANCEL, true);
+    this.rareFields().cancelDetails = details;
   }
 
   /** Aborts the signal that was handed out; true when somebody is listening to it. */
-  #abortSignal(details: CancelDetails): boolean {
+  private abortSignal(details: CancelDetails): boolean {
     const rare = this.#rare;
     if (rare === null || rare.abort === null || rare.abort.signal.aborted) return false;
     const isInUse = rare.isSignalInUse || host.countAbortListeners(rare.abort.signal) > 0;
     rare.abort.abort(makeCancelledError(details, this.loop.getDebug()));
-    return isInUse && this.#isOnForeignPromise;
+    return isInUse && this.isOnForeignPromise;
   }
 
-  #noteCancelDelivered(): void {
+  private noteCancelDelivered(): void {
     if (this.#rare?.abort?.signal.aborted === true) this.#rare.abort = null;
   }
 
-  #followSignal(signal: AbortSignal): void {
+  private followSignal(signal: AbortSignal): void {
     const cancel = (): void => {
       this.cancel(signal.reason, { requestedBy: "AbortSignal" });
     };
@@ -496,43 +546,75 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
 
   /** The body returned. @internal */
   deliver(value: unknown): void {
-    if (this.#mustCancel) this.#end(true, this.#takeCancel());
-    else this.#end(false, value);
+    if (this.mustCancel) this.end(true, this.takeCancel());
+    else this.end(false, value);
   }
 
   /** The body threw. @internal */
   fail(error: unknown): void {
-    this.#end(true, error);
+    this.end(true, error);
   }
 
-  #end(failed: boolean, value: unknown): void {
-    this.#leaveForeignPromise();
+  private end(failed: boolean, value: unknown): void {
+    this.leaveForeignPromise();
     if (this.#strands === null) {
-      this.#settleAs(failed, value);
+      this.settleAs(failed, value);
       return;
     }
-    this.#rareFields().ending = { failed, value };
-    if (failed) this.#cancelStrands(undefined, { requestedBy: `the end of task ${this.describe()}` });
+    this.rareFields().ending = { failed, value };
+    if (failed) this.cancelStrands(undefined, { requestedBy: `the end of task ${this.describe()}` });
     else this.loop.watchLeftStrands(this as unknown as Task);
   }
 
   /** The last strand is gone. */
-  #settle(): void {
+  private settleEnding(): void {
     const ending = this.#rare?.ending;
-    if (ending !== undefined && ending !== null) this.#settleAs(ending.failed, ending.value);
+    if (ending !== undefined && ending !== null) this.settleAs(ending.failed, ending.value);
   }
 
-  #settleAs(failed: boolean, value: unknown): void {
+  private settleAs(failed: boolean, value: unknown): void {
     const state: FutureState = !failed ? FINISHED : isCancelledError(value) ? CANCELLED : FAILED_UNSEEN;
     this.loop.unregister(this as unknown as Task);
+    if (state === FAILED_UNSEEN) addSpawnSite(value, this as unknown as Task);
     this.settle(state, failed ? (value ?? new Error(`a coroutine threw ${describeValue(value)}`)) : value);
     if (state === FAILED_UNSEEN) this.loop.noteTaskFailed(this as unknown as Task, value);
   }
 
-  #rareFields(): Rare {
-    this.#rare ??= { ending: null, abort: null, isSignalInUse: false };
+  private rareFields(): Rare {
+    this.#rare ??= { ending: null, abort: null, isSignalInUse: false, cancelDetails: null, stepStart: 0 };
     return this.#rare;
   }
+}
+
+/** Refuses bad options while nothing has been done; the coroutine is closed, since it will not run. */
+function checkOptions(coroutine: Coroutine, { context, signal }: TaskOptions): void {
+  const isContext = context === undefined || context instanceof Context;
+  if (isContext && (signal === undefined || isSignal(signal))) return;
+  coroutine.close();
+  if (!isContext) throw badArgument("createTask: context", "a Context", context);
+  throw badArgument("createTask: signal", "an AbortSignal", signal);
+}
+
+function isSignal(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value;
+}
+
+function nativeBodyReturned(value: unknown): void {
+  (host.context.current() as Task).nativeBodyReturned(value);
+}
+
+function nativeBodyThrew(error: unknown): void {
+  (host.context.current() as Task).nativeBodyThrew(error);
+}
+
+const tracedErrors = new WeakSet<object>();
+
+/** In debug mode an error's stack goes on, past the end of its task, with where the task was made. */
+function addSpawnSite(error: unknown, task: Task): void {
+  const site = task.loop.siteOf(task);
+  if (site === undefined || !(error instanceof Error) || typeof error.stack !== "string" || tracedErrors.has(error)) return;
+  tracedErrors.add(error);
+  error.stack += `\n    at task ${task.describe()}, created\n${site}`;
 }
 
 /** The root of a task whose coroutine only waits for a future, such as `createTask(sleep(1))`. */

@@ -17,9 +17,26 @@ class Capture extends AsyncResource implements Surroundings {
   }
 }
 
+/** Where this Node keeps an AsyncResource's frame: the values of every AsyncLocalStorage, as one object. */
+const frameKey = Object.getOwnPropertySymbols(new Capture()).find((key) => key.description === "context_frame");
+
+let lastCapture = new Capture();
+
+/**
+ * Tasks made one after another are made in the same frame, and can share one capture of it: that is less memory for
+ * each. Where frames cannot be compared, each gets its own.
+ */
+function capture(): Surroundings {
+  const made = new Capture();
+  if (frameKey === undefined) return made;
+  const key = frameKey as unknown as keyof Capture;
+  if (made[key] !== lastCapture[key]) lastCapture = made;
+  return lastCapture;
+}
+
 const context: HostContext = {
   remembersTask: true,
-  capture: () => new Capture(),
+  capture,
   neutral: new Capture(),
   enter: (task) => {
     taskStorage.enterWith(task);

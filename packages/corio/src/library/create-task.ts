@@ -35,7 +35,7 @@ import type { EventLoop } from "../futures/event-loop.ts";
  * first second
  * ```
  */
-export function createTask<T>(coroutine: CoroutineLike<T>, options: TaskOptions = {}): Task<T> {
+export function createTask<T>(coroutine: CoroutineLike<T>, options?: TaskOptions): Task<T> {
   let loop: EventLoop;
   try {
     loop = getLoop();

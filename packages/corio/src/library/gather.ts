@@ -1,10 +1,12 @@
-import { badArgument, makeCancelledError } from "../errors.ts";
+import { badArgument, makeCancelledError, ValueError } from "../errors.ts";
+import { Coroutine } from "../futures/coroutine.ts";
 import { ensureFuture } from "../futures/ensure-future.ts";
 import type { Waitable } from "../futures/ensure-future.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import { CANCELLED, FAILED_UNSEEN, FINISHED, Future, PENDING } from "../futures/future.ts";
 import type { CancelOptions, FutureCallback } from "../futures/future.ts";
 import { getLoop } from "../futures/get-loop.ts";
+import { isThenable } from "../futures/to-coroutine.ts";
 
 /** The result of what can be waited for. */
 export type Result<W> = W extends Waitable<infer T> ? T : never;
@@ -69,9 +71,17 @@ export function gather(...parameters: readonly unknown[]): Future<unknown[]> {
 }
 
 function gatherAll(waitables: readonly Waitable<unknown>[], returnExceptions: boolean): Future<unknown[]> {
-  const loop = loopOf(waitables);
+  let loop: EventLoop;
+  try {
+    loop = loopOf(waitables);
+    for (const waitable of waitables) check(waitable, loop);
+  } catch (error) {
+    // All or nothing: what was given is neither started nor reported as never awaited.
+    for (const waitable of waitables) if (waitable instanceof Coroutine) waitable.close();
+    throw error;
+  }
   if (waitables.length === 0) {
-    const done = new Future<unknown[]>({ loop });
+    const done = new Future<unknown[]>(loop);
     done.setResult([]);
     return done;
   }
@@ -88,6 +98,15 @@ function gatherAll(waitables: readonly Waitable<unknown>[], returnExceptions: bo
   return new GatherFuture(loop, children, [...futureOf.values()], returnExceptions);
 }
 
+function check(waitable: unknown, loop: EventLoop): void {
+  if (waitable instanceof Future) {
+    if (waitable.loop.scheduler === loop.scheduler) return;
+    throw new ValueError("gather expects futures of one loop, got some of different clocks or threads");
+  }
+  if (typeof waitable === "function" || isThenable(waitable)) return;
+  throw badArgument("gather", "coroutines, futures, functions or promises", waitable);
+}
+
 function loopOf(waitables: readonly Waitable<unknown>[]): EventLoop {
   for (const waitable of waitables) if (waitable instanceof Future) return waitable.getLoop();
   return getLoop();
@@ -100,7 +119,7 @@ class GatherFuture extends Future<unknown[]> {
   #cancelRequest: { readonly reason: unknown; readonly requestedBy: string | undefined } | null = null;
 
   constructor(loop: EventLoop, children: readonly Future[], distinct: readonly Future[], returnExceptions: boolean) {
-    super({ loop });
+    super(loop);
     this.#children = children;
     this.#returnExceptions = returnExceptions;
     this.#left = distinct.length;

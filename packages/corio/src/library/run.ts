@@ -31,7 +31,14 @@ export interface RunOptions extends RunnerOptions, RunnerRunOptions {}
  */
 export function run<T>(main: Waitable<T>, options: RunOptions = {}): Promise<T> {
   const runner = new Runner(options);
-  const result = runner.run(main, options);
+  let result: Promise<T>;
+  try {
+    result = runner.run(main, options);
+  } catch (error) {
+    // Nothing has run: the loop that was made, if any, has no task to wait for.
+    void runner.close();
+    throw error;
+  }
   return closeAfter(runner, result);
 }
 

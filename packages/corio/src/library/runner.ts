@@ -101,12 +101,15 @@ export class Runner {
 
   /**
    * Cancels every task that is left, waits for them, reports their exceptions to the loop's exception handler, and
-   * closes the loop. Does nothing the second time.
+   * closes the loop. Does nothing the second time. Rejects with `RuntimeError` while a `run` is under way.
    */
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    this.#isClosed = true;
     const loop = this.#loop;
+    if (loop?.isRunning() === true) {
+      throw new RuntimeError("cannot close a runner while its run() is under way", "CORIO_RUN_INSIDE_TASK");
+    }
+    this.#isClosed = true;
     if (loop === null || loop.isClosed()) return;
     try {
       await cancelAllTasks(loop);

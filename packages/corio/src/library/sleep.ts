@@ -39,19 +39,17 @@ export function sleep(delay: Duration): Coroutine<void>;
 export function sleep<T>(delay: Duration, result: T): Coroutine<T>;
 export function sleep(delay: Duration, result?: unknown): Coroutine {
   const seconds = typeof delay === "number" ? delay : toSeconds(delay, "sleep");
-  if (seconds > 0) return new Sleep(seconds, result);
+  if (seconds > 0) return result === undefined ? new Sleep(seconds) : new SleepWithResult(seconds, result);
   if (seconds !== seconds) throw new ValueError("sleep expects a duration, got NaN");
   return result === undefined ? yieldOnce : new YieldWithResult(result);
 }
 
 class Sleep extends Operation<unknown> {
   readonly #seconds: number;
-  readonly #result: unknown;
 
-  constructor(seconds: number, result: unknown) {
+  constructor(seconds: number) {
     super();
     this.#seconds = seconds;
-    this.#result = result;
   }
 
   get name(): string {
@@ -59,14 +57,31 @@ class Sleep extends Operation<unknown> {
   }
 
   begin(task: Task): Future {
-    return new TimerFuture(task.loop, this.#seconds, this.#result);
+    return new TimerFuture(task.loop, this.#seconds, this.result());
+  }
+
+  protected result(): unknown {
+    return undefined;
+  }
+}
+
+class SleepWithResult extends Sleep {
+  readonly #result: unknown;
+
+  constructor(seconds: number, result: unknown) {
+    super(seconds);
+    this.#result = result;
+  }
+
+  protected override result(): unknown {
+    return this.#result;
   }
 }
 
 /** A future that the clock completes. It is its own timer: a sleeping task is one object less. */
 class TimerFuture extends Future implements Timer {
   constructor(loop: EventLoop, seconds: number, result: unknown) {
-    super({ loop });
+    super(loop);
     // While pending a future has no outcome: the result waits there.
     this.outcome = result;
     loop.scheduler.callAt(loop.time() + seconds, this);
@@ -98,8 +113,6 @@ class TimerFuture extends Future implements Timer {
  * end of the ready queue.
  */
 class YieldOnce extends Coroutine<void> {
-  readonly isNative: boolean = false;
-
   get name(): string {
     return "sleep";
   }
@@ -108,8 +121,8 @@ class YieldOnce extends Coroutine<void> {
     // Any number of times.
   }
 
-  override get isStarted(): boolean {
-    return true;
+  override get isUnclaimed(): boolean {
+    return false;
   }
 
   override close(): void {

@@ -46,6 +46,8 @@ export class Scheduler {
   #hostTimer: HostTimer | null = null;
   #hostTimerDeadline = Infinity;
   #stopWatchingIdle: (() => void) | null = null;
+  /** The microtask queue was seen to be empty, and nothing has become ready since. */
+  #isQuiet = false;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -158,16 +160,28 @@ export class Scheduler {
     void microtasks.then(this.#pump);
   };
 
+  readonly #startPump = (): void => {
+    void microtasks.then(this.#pump);
+  };
+
   readonly #pump = (): void => {
     if (currentStepOwner() !== null) {
       continueAfterStep(this);
       return;
     }
     if (this.#left === 0 && !this.#beginIteration()) {
+      if (!this.#isQuiet && this.clock.jump !== undefined) {
+        // A clock that jumps must not jump over what microtasks are about to ask for, nor call that a deadlock.
+        this.#isQuiet = true;
+        host.context.neutral.runInAsyncScope(host.drained, undefined, this.#startPump);
+        return;
+      }
+      this.#isQuiet = false;
       this.#awake = false;
       this.#rest();
       return;
     }
+    this.#isQuiet = false;
     while (this.#left > 0) {
       if (--this.#untilLook <= 0) {
         this.#untilLook = HANDLES_PER_LOOK;
@@ -201,7 +215,7 @@ export class Scheduler {
     const deadline = this.#timers.nextDeadline();
     if (deadline === undefined) return;
     let now = this.clock.time();
-    if (deadline > now && this.#ready.length === 0 && this.#foreign === 0) {
+    if (deadline > now && this.#ready.length === 0 && this.#foreign === 0 && this.#isQuiet) {
       if (this.clock.jump?.(deadline) === true) now = this.clock.time();
     }
     for (let next: number | undefined = deadline; next !== undefined && next <= now; ) {

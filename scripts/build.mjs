@@ -1,0 +1,4 @@
+// npm run build: plain tsc, with declarations and maps.
+import { buildCorio } from "./lib/build.mjs";
+
+await buildCorio();
