@@ -1,5 +1,6 @@
 /** The errors of corio: asyncio's, each with a `code` and the same `instanceof` across duplicate copies of the package. */
 
+import { host } from "#host";
 import { withStackLimit } from "./stack-limit.ts";
 
 /** The `code` of every error that corio makes. */
@@ -43,7 +44,10 @@ export abstract class CorioError extends Error {
     const prototype = new.target.prototype as object;
     if (Object.hasOwn(prototype, "name")) return;
     // Once a class, on its prototype: an error need not carry what its class knows.
-    Object.defineProperty(prototype, "name", { value: ownBrand(new.target) ?? new.target.name, configurable: true });
+    Object.defineProperty(prototype, "name", {
+      value: ownBrand(new.target) ?? new.target.name,
+      configurable: true,
+    });
     Object.defineProperty(prototype, BRANDS, { value: brandsOf(new.target), configurable: true });
   }
 
@@ -64,7 +68,11 @@ function ownBrand(errorClass: ErrorClass): string | undefined {
 
 function brandsOf(errorClass: ErrorClass): readonly string[] {
   const brands: string[] = [];
-  for (let ancestor: unknown = errorClass; typeof ancestor === "function"; ancestor = Object.getPrototypeOf(ancestor)) {
+  for (
+    let ancestor: unknown = errorClass;
+    typeof ancestor === "function";
+    ancestor = Object.getPrototypeOf(ancestor)
+  ) {
     const brand = ownBrand(ancestor as ErrorClass);
     if (brand !== undefined) brands.push(brand);
   }
@@ -189,9 +197,10 @@ export function makeCancelledError(details: CancelDetails, withStack: boolean): 
 
 function cancelMessage(details: CancelDetails): string {
   const reason = details.reason;
-  if (reason === undefined) return details.requestedBy === undefined ? "" : `cancelled by ${details.requestedBy}`;
+  if (reason === undefined)
+    return details.requestedBy === undefined ? "" : `cancelled by ${details.requestedBy}`;
   if (reason instanceof Error) return reason.message;
-  return typeof reason === "string" ? reason : String(reason);
+  return typeof reason === "string" ? reason : host.inspect(reason);
 }
 
 /** Whether `error` is a cancellation, whichever copy of the package made it. Cheaper than `instanceof`. */
@@ -204,12 +213,17 @@ export function describeValue(value: unknown): string {
   if (value === null) return "null";
   if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
   if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "object") return `${Object.getPrototypeOf(value)?.constructor?.name ?? "an object"}`;
-  return String(value);
+  if (typeof value === "object") return value.constructor.name || "an object";
+  return host.inspect(value);
 }
 
 /** The error for an argument of the wrong kind: what was expected, what came, what to do. */
-export function badArgument(where: string, expected: string, got: unknown, advice?: string): ArgumentTypeError {
+export function badArgument(
+  where: string,
+  expected: string,
+  got: unknown,
+  advice?: string,
+): ArgumentTypeError {
   return new ArgumentTypeError(
     `${where} expects ${expected}, got ${describeValue(got)}${advice === undefined ? "" : `; ${advice}`}`,
   );

@@ -23,3 +23,23 @@ export {
 } from "./library/call-graph.ts";
 export type { CallGraphOptions, FrameCallGraphEntry, FutureCallGraph } from "./library/call-graph.ts";
 export { createEagerTaskFactory, eagerTaskFactory } from "./library/eager-task-factory.ts";
+// Synchronisation primitives and queues.
+export type { Acquirable, Guard } from "./library/acquirable.ts";
+export { Barrier } from "./library/barrier.ts";
+export type { BarrierState, BarrierStatistics } from "./library/barrier.ts";
+export type { Compare } from "./library/binary-heap.ts";
+export type { WithBody } from "./library/body-call.ts";
+export { BoundedSemaphore } from "./library/bounded-semaphore.ts";
+export { Condition } from "./library/condition.ts";
+export type { ConditionStatistics } from "./library/condition.ts";
+export { Event } from "./library/event.ts";
+export type { EventStatistics } from "./library/event.ts";
+export { LifoQueue } from "./library/lifo-queue.ts";
+export { Lock } from "./library/lock.ts";
+export type { LockStatistics } from "./library/lock.ts";
+export { PriorityQueue } from "./library/priority-queue.ts";
+export type { PriorityQueueOptions } from "./library/priority-queue.ts";
+export { Queue } from "./library/queue.ts";
+export type { QueueOptions, QueueStatistics, QueueStore, ShutdownOptions } from "./library/queue.ts";
+export { Semaphore } from "./library/semaphore.ts";
+export type { SemaphoreStatistics } from "./library/semaphore.ts";

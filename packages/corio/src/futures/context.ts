@@ -111,7 +111,7 @@ export class Token<T> {
 
   /** The value before the `set`; undefined when there was none. */
   get oldValue(): T | undefined {
-    return this.#previous === UNSET ? undefined : (this.#previous as T);
+    return this.#previous === UNSET ? undefined : this.#previous;
   }
 
   /** @internal */
@@ -122,8 +122,8 @@ export class Token<T> {
     if (context !== this.#context) throw new ValueError("this token was made in another context");
     this.#used = true;
     const values = new Map(context.values);
-    if (this.#previous === UNSET) values.delete(variable as ContextVar<unknown>);
-    else values.set(variable as ContextVar<unknown>, this.#previous);
+    if (this.#previous === UNSET) values.delete(variable);
+    else values.set(variable, this.#previous);
     context.replaceValues(values);
   }
 
@@ -167,16 +167,16 @@ export class ContextVar<T> {
   constructor(name: string, options: { defaultValue?: T } = {}) {
     if (typeof name !== "string") throw badArgument("ContextVar", "a name", name);
     this.name = name;
-    this.#defaultValue = "defaultValue" in options ? (options.defaultValue as T) : UNSET;
+    this.#defaultValue = "defaultValue" in options ? options.defaultValue : UNSET;
   }
 
   /** The current value; else `fallback`; else the variable's default; else a `ValueError` (Python: `LookupError`). */
   get(...fallback: [fallback?: T]): T {
     const values = currentContextValues();
-    const value = values.get(this as ContextVar<unknown>);
-    if (value !== undefined || values.has(this as ContextVar<unknown>)) return value as T;
+    const value = values.get(this);
+    if (value !== undefined || values.has(this)) return value as T;
     if (fallback.length > 0) return fallback[0] as T;
-    if (this.#defaultValue !== UNSET) return this.#defaultValue as T;
+    if (this.#defaultValue !== UNSET) return this.#defaultValue;
     throw new ValueError(`context variable '${this.name}' has no value here and no default`);
   }
 
@@ -190,7 +190,8 @@ export class ContextVar<T> {
 
   /** Puts back the value from before the `set` that made `token`. */
   reset(token: Token<T>): void {
-    if (!(token instanceof Token)) throw badArgument("ContextVar.reset", "the token that set() returned", token);
+    if (!(token instanceof Token))
+      throw badArgument("ContextVar.reset", "the token that set() returned", token);
     token.restore(this);
   }
 }

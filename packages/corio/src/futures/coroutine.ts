@@ -36,7 +36,7 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
 
   constructor() {
     super();
-    noteCoroutineMade(this as Coroutine<unknown>, askForFlush);
+    noteCoroutineMade(this, askForFlush);
     if (isDebugging()) sites.set(this, captureSite());
   }
 
@@ -105,7 +105,7 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
   }
 
   private setState(state: number): void {
-    if (this.#state >= WATCHED) unwatch(this as Coroutine<unknown>);
+    if (this.#state >= WATCHED) unwatch(this);
     this.#state = state;
   }
 
@@ -114,7 +114,8 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
     onFulfilled?: ((value: T) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
   ): Promise<Fulfilled | Rejected> {
-    if (isCalledByHand(onFulfilled, onRejected)) return Promise.resolve<T>(this).then(onFulfilled, onRejected);
+    if (isCalledByHand(onFulfilled, onRejected))
+      return Promise.resolve<T>(this).then(onFulfilled, onRejected);
     const task = runningTask();
     const wait = new NativeAwait(task, onFulfilled, onRejected);
     const answer = wait as unknown as Promise<Fulfilled | Rejected>;
@@ -178,7 +179,10 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
   }
 }
 
-showAs(Coroutine as unknown as { prototype: Coroutine }, (coroutine) => `<Coroutine ${coroutine.name} (${coroutine.stateName})>`);
+showAs(
+  Coroutine as unknown as { prototype: Coroutine },
+  (coroutine) => `<Coroutine ${coroutine.name} (${coroutine.stateName})>`,
+);
 
 const sites = new WeakMap<object, string>();
 
@@ -194,61 +198,58 @@ function isGenerator<T>(body: Body<T>): body is Steps<T> {
   return typeof (body as Partial<Promise<T>>).then !== "function";
 }
 
-/** The call of a native async function. */
-export class NativeCoroutine<T> extends Coroutine<T> {
-  readonly #callee: (...parameters: never) => PromiseLike<T>;
+const noParameters: readonly unknown[] = [];
+
+/** The call of a function, which has not happened yet. */
+abstract class CallCoroutine<T, Callee extends (...parameters: never) => unknown> extends Coroutine<T> {
+  readonly #callee: Callee;
   readonly #thisValue: unknown;
   #parameters: readonly unknown[];
 
-  constructor(callee: (...parameters: never) => PromiseLike<T>, thisValue: unknown, parameters: readonly unknown[]) {
+  constructor(callee: Callee, thisValue: unknown, parameters: readonly unknown[]) {
     super();
     this.#callee = callee;
     this.#thisValue = thisValue;
-    this.#parameters = parameters;
+    this.#parameters = parameters.length === 0 ? noParameters : parameters;
   }
 
   get name(): string {
     return this.#callee.name || "(anonymous)";
   }
 
+  /** The task keeps the coroutine, which need not keep its arguments. */
+  protected call(): unknown {
+    const parameters = this.#parameters;
+    this.#parameters = noParameters;
+    return Reflect.apply(this.#callee, this.#thisValue, parameters);
+  }
+}
+
+/** The call of a native async function, or of a function that returns something to await. */
+export class NativeCoroutine<T> extends CallCoroutine<T, (...parameters: never) => PromiseLike<T>> {
   override get isNative(): boolean {
     return true;
   }
 
   begin(): Promise<T> {
-    const parameters = this.#parameters;
-    // The task keeps the coroutine, which need not keep its arguments.
-    this.#parameters = noParameters;
-    const promise: unknown = Reflect.apply(this.#callee, this.#thisValue, parameters);
+    const promise = this.call();
     if (promise instanceof Promise) return promise as Promise<T>;
     // A thunk may return any awaitable: `createTask(() => queue.get())`.
     return (async () => await (promise as T))();
   }
 }
 
-const noParameters: readonly unknown[] = [];
-
 /** The call of a generator function. */
-export class GeneratorCoroutine<T> extends Coroutine<T> {
-  readonly #generator: Steps<T>;
-  readonly #name: string;
-
-  constructor(generator: Steps<T>, name: string) {
-    super();
-    this.#generator = generator;
-    this.#name = name;
-  }
-
-  get name(): string {
-    return this.#name || "(anonymous)";
-  }
-
+export class GeneratorCoroutine<T> extends CallCoroutine<T, (...parameters: never) => Steps<T>> {
   begin(): Steps<T> {
-    return this.#generator;
+    return this.call() as Steps<T>;
   }
 }
 
-type AsyncFunction<This, Parameters extends unknown[], T> = (this: This, ...parameters: Parameters) => Promise<T>;
+type AsyncFunction<This, Parameters extends unknown[], T> = (
+  this: This,
+  ...parameters: Parameters
+) => Promise<T>;
 type GeneratorFunction<This, Parameters extends unknown[], T> = (
   this: This,
   ...parameters: Parameters
@@ -257,6 +258,10 @@ type GeneratorFunction<This, Parameters extends unknown[], T> = (
 const generatorFunctionPrototype: object = Object.getPrototypeOf(function* () {
   // Only its prototype is wanted.
 }) as object;
+
+export function isGeneratorFunction(value: unknown): value is (...parameters: never) => Steps<unknown> {
+  return typeof value === "function" && Object.prototype.isPrototypeOf.call(generatorFunctionPrototype, value);
+}
 
 /**
  * Makes a coroutine function of an async function or a generator function: calling it runs nothing and returns a
@@ -284,6 +289,7 @@ const generatorFunctionPrototype: object = Object.getPrototypeOf(function* () {
  * Hello, Ada Hello again, Ada
  * ```
  */
+/* eslint-disable @typescript-eslint/unified-signatures -- one overload a form: what is generic in a function stays generic only so */
 export function coroutine<Parameters extends unknown[], T, This = void>(
   callee: GeneratorFunction<This, Parameters, T>,
 ): (this: This, ...parameters: Parameters) => Coroutine<T>;
@@ -294,16 +300,16 @@ export function coroutine<Parameters extends unknown[], T, This>(
   method: AsyncFunction<This, Parameters, T>,
   context: ClassMethodDecoratorContext<This>,
 ): (this: This, ...parameters: Parameters) => Coroutine<T>;
+/* eslint-enable @typescript-eslint/unified-signatures */
 export function coroutine(
   callee: (...parameters: unknown[]) => unknown,
 ): (...parameters: unknown[]) => Coroutine {
   if (typeof callee !== "function") {
     throw badArgument("coroutine()", "an async function or a generator function", callee);
   }
-  const isGeneratorFunction = Object.prototype.isPrototypeOf.call(generatorFunctionPrototype, callee);
-  const coroutineFunction = isGeneratorFunction
+  const coroutineFunction = isGeneratorFunction(callee)
     ? function (this: unknown, ...parameters: unknown[]): Coroutine {
-        return new GeneratorCoroutine(Reflect.apply(callee, this, parameters) as Steps<unknown>, callee.name);
+        return new GeneratorCoroutine(callee as (...parameters: never) => Steps<unknown>, this, parameters);
       }
     : function (this: unknown, ...parameters: unknown[]): Coroutine {
         return new NativeCoroutine(callee as (...parameters: never) => Promise<unknown>, this, parameters);

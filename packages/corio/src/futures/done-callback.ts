@@ -8,8 +8,12 @@ export class DoneCallback extends Handle implements FutureCallback {
   readonly callback: (future: Future<unknown>) => void;
   readonly #future: Future<unknown>;
 
-  constructor(future: Future<unknown>, callback: (future: Future<unknown>) => void, context: Context | undefined) {
-    super(future.loop, callback as (...parameters: never) => unknown, [future], context);
+  constructor(
+    future: Future<unknown>,
+    callback: (future: Future<unknown>) => void,
+    context: Context | undefined,
+  ) {
+    super(future.loop, callback, [future], context);
     this.callback = callback;
     this.#future = future;
   }
@@ -18,4 +22,3 @@ export class DoneCallback extends Handle implements FutureCallback {
     return { future: this.#future };
   }
 }
-

@@ -16,7 +16,10 @@ export type Waitable<T> = CoroutineLike<T> | PromiseLike<T>;
  *
  * asyncio: `ensure_future`. Throws `ValueError` when a future belongs to another loop than the one asked for.
  */
-export function ensureFuture<T>(awaitable: Waitable<T>, options: { readonly loop?: EventLoop | undefined } = {}): Future<T> {
+export function ensureFuture<T>(
+  awaitable: Waitable<T>,
+  options: { readonly loop?: EventLoop | undefined } = {},
+): Future<T> {
   if (awaitable instanceof Future) {
     if (options.loop !== undefined && options.loop.scheduler !== awaitable.loop.scheduler) {
       throw new ValueError("the future belongs to another loop than the one specified");
@@ -25,7 +28,7 @@ export function ensureFuture<T>(awaitable: Waitable<T>, options: { readonly loop
   }
   if (awaitable instanceof Coroutine || typeof awaitable === "function") {
     try {
-      return (options.loop ?? getLoop()).createTask(awaitable as CoroutineLike<T>);
+      return (options.loop ?? getLoop()).createTask(awaitable);
     } catch (error) {
       if (awaitable instanceof Coroutine) awaitable.close();
       throw error;
@@ -34,4 +37,3 @@ export function ensureFuture<T>(awaitable: Waitable<T>, options: { readonly loop
   if (isThenable(awaitable)) return new PromiseFuture<T>(awaitable, options.loop ?? getLoop());
   throw badArgument("ensureFuture", "a future, a coroutine, a function or a promise", awaitable);
 }
-

@@ -14,7 +14,14 @@ import { FAILED_UNSEEN, Future, setDefaultLoop } from "./future.ts";
 import { Handle, TimerHandle } from "./handle.ts";
 import { reportNeverAwaited } from "./never-awaited.ts";
 import { describeDeadlock, describeError } from "./reports.ts";
-import { enterSegment, isInsideStep, leaveSegment, runningLoop, swapSegmentContext, swapSegmentLoop } from "./running.ts";
+import {
+  enterSegment,
+  isInsideStep,
+  leaveSegment,
+  runningLoop,
+  swapSegmentContext,
+  swapSegmentLoop,
+} from "./running.ts";
 import { showAs } from "./show-as.ts";
 import { toCoroutine } from "./to-coroutine.ts";
 import type { CoroutineLike } from "./to-coroutine.ts";
@@ -67,6 +74,8 @@ export class EventLoop implements SchedulerClient {
   #isDebug: boolean;
   /** Handles that came up while the loop was not running. */
   #parked: Runnable[] = [];
+  /** Timers that became due in that time: the next iteration takes them after everything that is ready. */
+  #parkedTimers: Runnable[] = [];
   #firstTask: Task | null = null;
   #lastTask: Task | null = null;
   #taskCount = 0;
@@ -101,9 +110,13 @@ export class EventLoop implements SchedulerClient {
    */
   runForever(): Promise<void> {
     this.#requireOpen();
-    if (this.#isRunning) throw new RuntimeError("this event loop is already running", "CORIO_RUN_INSIDE_TASK");
+    if (this.#isRunning)
+      throw new RuntimeError("this event loop is already running", "CORIO_RUN_INSIDE_TASK");
     if (isInsideStep()) {
-      throw new RuntimeError("cannot run an event loop inside a running task: await or createTask instead", "CORIO_RUN_INSIDE_TASK");
+      throw new RuntimeError(
+        "cannot run an event loop inside a running task: await or createTask instead",
+        "CORIO_RUN_INSIDE_TASK",
+      );
     }
     return this.#run();
   }
@@ -114,12 +127,15 @@ export class EventLoop implements SchedulerClient {
       runningLoops++;
       this.#onStop = (error) => {
         if (error === undefined) resolve();
-        else reject(error as Error);
+        else reject(error);
       };
       this.scheduler.addClient(this);
       const parked = this.#parked;
       this.#parked = [];
-      for (const runnable of parked) this.scheduler.callSoon(runnable);
+      this.scheduler.callFirst(parked);
+      const timers = this.#parkedTimers;
+      this.#parkedTimers = [];
+      for (const timer of timers) this.scheduler.callSoon(timer);
       if (this.#isStopping) {
         // As in asyncio, a loop that was stopped beforehand runs one iteration.
         this.scheduler.callSoon({
@@ -139,7 +155,10 @@ export class EventLoop implements SchedulerClient {
     this.#requireOpen();
     if (this.#isRunning || isInsideStep()) {
       if (future instanceof Coroutine) future.close();
-      throw new RuntimeError("this event loop is already running: await or createTask instead", "CORIO_RUN_INSIDE_TASK");
+      throw new RuntimeError(
+        "this event loop is already running: await or createTask instead",
+        "CORIO_RUN_INSIDE_TASK",
+      );
     }
     return this.complete(ensureFuture(future, { loop: this }));
   }
@@ -150,7 +169,7 @@ export class EventLoop implements SchedulerClient {
       this.stop();
     };
     main.addDoneCallback(stop);
-    this.#main = main as Future;
+    this.#main = main;
     this.#deadlock = null;
     try {
       await this.#run();
@@ -208,14 +227,18 @@ export class EventLoop implements SchedulerClient {
   /** Whether `runnable` may run now. If not, it is kept for when the loop runs again. @internal */
   admits(runnable: Runnable): boolean {
     if (this.#isRunning) return true;
-    if (!this.#isClosed) this.#parked.push(runnable);
+    if (!this.#isClosed) ("isStale" in runnable ? this.#parkedTimers : this.#parked).push(runnable);
     return false;
   }
 
   /** @internal */
   noteDeadlock(): void {
     const error = new DeadlockError(describeDeadlock(this));
-    if (this.#deadlock !== null || this.#main === null || !this.#main.cancel(error, { requestedBy: "deadlock detection" })) {
+    if (
+      this.#deadlock !== null ||
+      this.#main === null ||
+      !this.#main.cancel(error, { requestedBy: "deadlock detection" })
+    ) {
       this.#halt(error);
       return;
     }
@@ -244,7 +267,7 @@ export class EventLoop implements SchedulerClient {
     ...parameters: Parameters
   ): Handle {
     this.#checkCallback("callSoon", callback);
-    const handle = new Handle(this, callback as never, parameters, context);
+    const handle = new Handle(this, callback, parameters, context);
     this.scheduler.callSoon(handle);
     return handle;
   }
@@ -255,7 +278,8 @@ export class EventLoop implements SchedulerClient {
     callback: Callback<Parameters>,
     ...parameters: Parameters
   ): TimerHandle {
-    if (typeof delay !== "number" || Number.isNaN(delay)) throw badArgument("callLater", "a delay in seconds", delay);
+    if (typeof delay !== "number" || Number.isNaN(delay))
+      throw badArgument("callLater", "a delay in seconds", delay);
     return this.callAtIn(undefined, this.time() + delay, callback, ...parameters);
   }
 
@@ -275,9 +299,10 @@ export class EventLoop implements SchedulerClient {
     callback: Callback<Parameters>,
     ...parameters: Parameters
   ): TimerHandle {
-    if (typeof when !== "number" || Number.isNaN(when)) throw badArgument("callAt", "a time in seconds", when);
+    if (typeof when !== "number" || Number.isNaN(when))
+      throw badArgument("callAt", "a time in seconds", when);
     this.#checkCallback("callAt", callback);
-    const handle = new TimerHandle(this, when, callback as never, parameters, context);
+    const handle = new TimerHandle(this, when, callback, parameters, context);
     this.scheduler.callAt(when, handle);
     return handle;
   }
@@ -367,7 +392,9 @@ export class EventLoop implements SchedulerClient {
     try {
       this.defaultExceptionHandler(context);
     } catch (error) {
-      host.printError(`error in the default exception handler while reporting '${context.message}': ${String(error)}`);
+      host.printError(
+        `error in the default exception handler while reporting '${context.message}': ${String(error)}`,
+      );
     }
   }
 
@@ -584,7 +611,10 @@ let threadLoop: EventLoop | null = null;
 export function getRunningLoop(): EventLoop {
   const loop = runningLoop();
   if (loop === undefined) {
-    throw new RuntimeError("no running event loop: start the program with run(main())", "CORIO_NO_RUNNING_LOOP");
+    throw new RuntimeError(
+      "no running event loop: start the program with run(main())",
+      "CORIO_NO_RUNNING_LOOP",
+    );
   }
   return loop;
 }
@@ -596,7 +626,8 @@ export function getEventLoop(): EventLoop {
 
 /** Makes `loop` what `getEventLoop` returns outside of any task. asyncio: `set_event_loop`. */
 export function setEventLoop(loop: EventLoop | null): void {
-  if (loop !== null && !(loop instanceof EventLoop)) throw badArgument("setEventLoop", "an EventLoop or null", loop);
+  if (loop !== null && !(loop instanceof EventLoop))
+    throw badArgument("setEventLoop", "an EventLoop or null", loop);
   threadLoop = loop;
 }
 

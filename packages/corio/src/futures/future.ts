@@ -1,4 +1,10 @@
-import { badArgument, isCancelledError, InvalidStateError, makeCancelledError, RuntimeError } from "../errors.ts";
+import {
+  badArgument,
+  isCancelledError,
+  InvalidStateError,
+  makeCancelledError,
+  RuntimeError,
+} from "../errors.ts";
 import type { CancelledError } from "../errors.ts";
 import type { Runnable } from "../loop/runnable.ts";
 import { Awaitable } from "./awaitable.ts";
@@ -93,7 +99,8 @@ export class Future<T = unknown> extends Awaitable<T> {
    */
   result(): T {
     if (this.state === FINISHED) return this.outcome as T;
-    if (this.state === PENDING) throw new InvalidStateError("the result is not ready: await the future instead");
+    if (this.state === PENDING)
+      throw new InvalidStateError("the result is not ready: await the future instead");
     throw this.takeError();
   }
 
@@ -103,7 +110,8 @@ export class Future<T = unknown> extends Awaitable<T> {
    */
   exception(): unknown {
     if (this.state === FINISHED) return null;
-    if (this.state === PENDING) throw new InvalidStateError("the exception is not set: await the future instead");
+    if (this.state === PENDING)
+      throw new InvalidStateError("the exception is not set: await the future instead");
     const error = this.takeError();
     if (this.state === CANCELLED) throw error;
     return error;
@@ -122,7 +130,8 @@ export class Future<T = unknown> extends Awaitable<T> {
   setException(exception: unknown): void {
     this.requirePending("setException");
     const error = isErrorClass(exception) ? new exception() : exception;
-    if (error === undefined || error === null) throw badArgument("setException", "an error or an error class", exception);
+    if (error === undefined || error === null)
+      throw badArgument("setException", "an error or an error class", exception);
     this.settle(FAILED_UNSEEN, error);
   }
 
@@ -142,7 +151,7 @@ export class Future<T = unknown> extends Awaitable<T> {
    */
   addDoneCallback(callback: (future: Future<T>) => void, options: { context?: Context } = {}): void {
     if (typeof callback !== "function") throw badArgument("addDoneCallback", "a function", callback);
-    this.addCallback(new DoneCallback(this as Future<unknown>, callback as (future: Future<unknown>) => void, options.context));
+    this.addCallback(new DoneCallback(this, callback as (future: Future<unknown>) => void, options.context));
   }
 
   /** Removes every callback equal to `callback`; returns how many there were. */
@@ -161,12 +170,14 @@ export class Future<T = unknown> extends Awaitable<T> {
     onFulfilled?: ((value: T) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
   ): Promise<Fulfilled | Rejected> {
-    if (isCalledByHand(onFulfilled, onRejected)) return Promise.resolve<T>(this).then(onFulfilled, onRejected);
+    if (isCalledByHand(onFulfilled, onRejected))
+      return Promise.resolve<T>(this).then(onFulfilled, onRejected);
     const task = runningTask();
-    if (this.state !== PENDING) return settledAwait(task, onFulfilled, onRejected, this.state, this.readOutcome());
+    if (this.state !== PENDING)
+      return settledAwait(task, onFulfilled, onRejected, this.state, this.readOutcome());
     const wait = new NativeAwait(task, onFulfilled, onRejected);
-    if (task === null) this.addCallback(wait.observe(this as Future<unknown>));
-    else task.suspendNative(wait, this as Future<unknown>);
+    if (task === null) this.addCallback(wait.observe(this));
+    else task.suspendNative(wait, this);
     return wait as unknown as Promise<Fulfilled | Rejected>;
   }
 
@@ -179,7 +190,7 @@ export class Future<T = unknown> extends Awaitable<T> {
   private readOutcome(): unknown {
     if (this.state === FAILED_UNSEEN) {
       this.state = FAILED;
-      this.loop.noteExceptionRetrieved(this as Future<unknown>);
+      this.loop.noteExceptionRetrieved(this);
     }
     return this.outcome;
   }
@@ -190,7 +201,7 @@ export class Future<T = unknown> extends Awaitable<T> {
     this.outcome = outcome;
     const callbacks = this.#callbacks;
     this.#callbacks = null;
-    if (state === FAILED_UNSEEN) this.loop.noteUnseenException(this as Future<unknown>);
+    if (state === FAILED_UNSEEN) this.loop.noteUnseenException(this);
     if (callbacks === null) return;
     const scheduler = this.loop.scheduler;
     if (callbacks instanceof Set) for (const callback of callbacks) scheduler.callSoon(callback);
@@ -234,7 +245,12 @@ export class Future<T = unknown> extends Awaitable<T> {
 
   private requirePending(operation: string): void {
     if (this.state === PENDING) return;
-    const how = this.state === CANCELLED ? "was cancelled" : this.state === FINISHED ? "has a result" : "has an exception";
+    const how =
+      this.state === CANCELLED
+        ? "was cancelled"
+        : this.state === FINISHED
+          ? "has a result"
+          : "has an exception";
     throw new InvalidStateError(`${operation} on a future that ${how} already`);
   }
 }

@@ -91,6 +91,7 @@ export abstract class GeneratorStrand extends Strand {
     const outer = enterSegment(task);
     const started = task.loop.startTiming();
     try {
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the `this` that follows it
       return this.surroundings.runInAsyncScope(this.advance, this, failed, value);
     } finally {
       task.loop.endTiming(started, task);
@@ -160,7 +161,10 @@ export abstract class GeneratorStrand extends Strand {
       }
       if (!(wanted instanceof Future)) {
         const advice = "a generator coroutine waits with yield* on what corio can await";
-        this.task.suspendOnError(this, new RuntimeError(`task got bad yield: ${host.inspect(wanted)}; ${advice}`, "CORIO_BAD_YIELD"));
+        this.task.suspendOnError(
+          this,
+          new RuntimeError(`task got bad yield: ${host.inspect(wanted)}; ${advice}`, "CORIO_BAD_YIELD"),
+        );
         return "suspended";
       }
       if (wanted.state === PENDING) {

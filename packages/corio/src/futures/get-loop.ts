@@ -6,7 +6,10 @@ import { runningLoop } from "./running.ts";
 export function getLoop(): EventLoop {
   const loop = runningLoop();
   if (loop === undefined) {
-    throw new RuntimeError("no running event loop: start the program with run(main())", "CORIO_NO_RUNNING_LOOP");
+    throw new RuntimeError(
+      "no running event loop: start the program with run(main())",
+      "CORIO_NO_RUNNING_LOOP",
+    );
   }
   return loop;
 }

@@ -54,6 +54,7 @@ export class Handle implements Runnable {
     const outerLoop = swapSegmentLoop(this.loop);
     const started = this.loop.startTiming();
     try {
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-assertion -- tsc does not infer a rest of never
       this.#surroundings.runInAsyncScope(callback as () => unknown, undefined, ...(this.#parameters as []));
     } catch (error) {
       this.loop.callExceptionHandler({

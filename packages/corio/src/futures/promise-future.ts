@@ -20,7 +20,8 @@ export class PromiseFuture<T> extends Future<T> {
         if (this.state === PENDING) this.settle(FINISHED, value);
       },
       (error: unknown) => {
-        if (this.state === PENDING) this.settle(FAILED_UNSEEN, error ?? new Error("a promise was rejected without a reason"));
+        if (this.state === PENDING)
+          this.settle(FAILED_UNSEEN, error ?? new Error("a promise was rejected without a reason"));
       },
     );
   }

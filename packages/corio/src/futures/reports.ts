@@ -9,7 +9,8 @@ export function describeError(context: ExceptionContext): string {
   const lines = [context.message];
   const task = context.task;
   const taskName = task?.describe() ?? context["taskName"];
-  if (taskName !== undefined) lines.push(`task: ${String(taskName)}`);
+  if (taskName !== undefined)
+    lines.push(`task: ${typeof taskName === "string" ? taskName : host.inspect(taskName)}`);
   if (task !== undefined) {
     const awaiters = describeAwaiters(task);
     if (awaiters.length > 0) lines.push(`awaited by: ${awaiters.join(" <- ")}`);
@@ -23,7 +24,15 @@ export function describeError(context: ExceptionContext): string {
   return lines.join("\n");
 }
 
-const wellKnownKeys = new Set(["message", "exception", "task", "taskName", "future", "handle", "sourceTraceback"]);
+const wellKnownKeys = new Set([
+  "message",
+  "exception",
+  "task",
+  "taskName",
+  "future",
+  "handle",
+  "sourceTraceback",
+]);
 
 function describeException(exception: unknown): string {
   return host.inspect(exception);
@@ -33,7 +42,7 @@ function describeException(exception: unknown): string {
 export function describeAwaiters(future: Future): string[] {
   const names: string[] = [];
   const seen = new Set<Future>([future]);
-  for (let current: Future | null = firstAwaiter(future); current !== null && !seen.has(current); ) {
+  for (let current: Future | null = firstAwaiter(future); current !== null && !seen.has(current);) {
     seen.add(current);
     if (current instanceof Task) names.push(current.describe());
     current = firstAwaiter(current);

@@ -19,9 +19,7 @@ let segmentLoop: EventLoop | undefined;
 export function runningTask(): Task<unknown> | null {
   if (segmentTask !== undefined) return segmentTask;
   const task = (host.context.remembersTask ? host.context.current() : currentStepOwner()) as
-    | Task<unknown>
-    | null
-    | undefined;
+    Task<unknown> | null | undefined;
   // Code that a task started may outlive it, and remembers it all the same.
   return task === undefined || task === null || task.done() ? null : task;
 }

@@ -103,7 +103,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     if (!(coroutine instanceof Coroutine)) {
       throw badArgument("Task", "a coroutine", coroutine, "call the coroutine function, or use createTask");
     }
-    if (options.context !== undefined || options.signal !== undefined) checkOptions(coroutine as Coroutine, options);
+    if (options.context !== undefined || options.signal !== undefined) checkOptions(coroutine, options);
     super(loop);
     this.#coroutine = coroutine;
     coroutine.claim();
@@ -112,8 +112,9 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     this.#surroundings = host.context.capture();
     const self = this as unknown as Task;
     if (options.signal !== undefined) this.followSignal(options.signal);
-    if (options.eagerStart === true && this.loop.isRunning() && this.startEagerly()) return;
+    // Before an eager first step: `allTasks` shows the task in it.
     this.loop.register(self);
+    if (options.eagerStart === true && this.loop.isRunning() && this.startEagerly()) return;
     if (this.isNew) this.loop.scheduler.callSoon(this);
   }
 
@@ -127,7 +128,8 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   }
 
   setName(name: string): void {
-    this.#name = String(name);
+    if (typeof name !== "string") throw badArgument("setName", "a string", name);
+    this.#name = name;
   }
 
   /** The coroutine that the task runs; null for a task that was done when `eagerStart` returned. */
@@ -173,7 +175,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     if (wasDelivered && this.#strands === null) return true;
     this.setFlag(MUST_CANCEL, true);
     this.rareFields().cancelDetails = details;
-    if (this.isOnForeignPromise) this.loop.watchStuckCancel(this as unknown as Task);
+    if (this.isOnForeignPromise) this.loop.watchStuckCancel(this);
     return true;
   }
 
@@ -271,7 +273,11 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     // Without the host's memory a native function's awaits could not be told from its creator's.
     if (coroutine.isNative && !host.context.remembersTask) return false;
     this.start(false);
-    if (this.state === PENDING) return false;
+    if (this.state === PENDING) {
+      // No step watches over what a native function awaits first: until it is the loop's, it may be the host's.
+      if (coroutine.isNative) this.enterForeignPromise();
+      return false;
+    }
     this.#coroutine = null;
     return true;
   }
@@ -283,6 +289,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     if (coroutine.isNative) {
       const outer = enterSegment(task);
       const started = this.loop.startTiming();
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the `this` that follows it
       this.#surroundings.runInAsyncScope(this.startNative, this);
       leaveSegment(outer);
       if (byLoop && this.state === PENDING) this.openStep(started);
@@ -312,10 +319,18 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     host.context.enter(this);
     try {
       coroutine.noteStart();
-      const promise = coroutine.begin(this as unknown as Task) as Promise<T>;
+      const promise = coroutine.begin(this) as Promise<T>;
       // Where the host remembers the task, two functions serve all tasks.
       if (host.context.remembersTask) promise.then(nativeBodyReturned, nativeBodyThrew);
-      else promise.then((value) => { this.nativeBodyReturned(value); }, (error: unknown) => { this.nativeBodyThrew(error); });
+      else
+        promise.then(
+          (value) => {
+            this.nativeBodyReturned(value);
+          },
+          (error: unknown) => {
+            this.nativeBodyThrew(error);
+          },
+        );
     } catch (error) {
       this.fail(error);
     }
@@ -335,7 +350,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
 
   /** The coroutine is an operation that only waits for a future. */
   private awaitBody(future: Future<T>): void {
-    if (future.state === PENDING) this.suspendOn(new BodyAwait(this as unknown as Task, this), future as Future);
+    if (future.state === PENDING) this.suspendOn(new BodyAwait(this, this), future);
     else if (future.state === FINISHED) this.deliver(future.outcome);
     else this.fail(future.takeError());
   }
@@ -365,7 +380,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       return;
     }
     this.addStrand(strand, future);
-    future.addCallback(strand as never);
+    future.addCallback(strand);
     if (this.mustCancel && future.cancel(this.#rare?.cancelDetails?.reason, this.relayedOptions())) {
       this.setFlag(MUST_CANCEL, false);
     }
@@ -445,12 +460,12 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     }
     this.setFlag(ON_FOREIGN_PROMISE, true);
     this.loop.scheduler.enterForeign();
-    if (this.mustCancel) this.loop.watchStuckCancel(this as unknown as Task);
+    if (this.mustCancel) this.loop.watchStuckCancel(this);
   }
 
   /** @internal */
   noteStepEnd(): void {
-    if (this.#rare !== null) this.loop.endTiming(this.#rare.stepStart, this as unknown as Task);
+    if (this.#rare !== null) this.loop.endTiming(this.#rare.stepStart, this);
   }
 
   private addStrand(strand: Strand, future: Future | null): void {
@@ -469,6 +484,11 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     if (this.#strands === null || this.#strands instanceof Strand) return;
     this.#strands.delete(strand);
     if (this.#strands.size === 0) this.#strands = null;
+  }
+
+  private enterForeignPromise(): void {
+    this.setFlag(ON_FOREIGN_PROMISE, true);
+    this.loop.scheduler.enterForeign();
   }
 
   private leaveForeignPromise(): void {
@@ -514,10 +534,10 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
 
   /** Aborts the signal that was handed out; true when somebody is listening to it. */
   private abortSignal(details: CancelDetails): boolean {
-    const rare = this.#rare;
-    if (rare === null || rare.abort === null || rare.abort.signal.aborted) return false;
-    const isInUse = rare.isSignalInUse || host.countAbortListeners(rare.abort.signal) > 0;
-    rare.abort.abort(makeCancelledError(details, this.loop.getDebug()));
+    const abort = this.#rare?.abort ?? null;
+    if (abort === null || abort.signal.aborted) return false;
+    const isInUse = this.rareFields().isSignalInUse || host.countAbortListeners(abort.signal) > 0;
+    abort.abort(makeCancelledError(details, this.loop.getDebug()));
     return isInUse && this.isOnForeignPromise;
   }
 
@@ -563,7 +583,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     }
     this.rareFields().ending = { failed, value };
     if (failed) this.cancelStrands(undefined, { requestedBy: `the end of task ${this.describe()}` });
-    else this.loop.watchLeftStrands(this as unknown as Task);
+    else this.loop.watchLeftStrands(this);
   }
 
   /** The last strand is gone. */
@@ -574,10 +594,10 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
 
   private settleAs(failed: boolean, value: unknown): void {
     const state: FutureState = !failed ? FINISHED : isCancelledError(value) ? CANCELLED : FAILED_UNSEEN;
-    this.loop.unregister(this as unknown as Task);
-    if (state === FAILED_UNSEEN) addSpawnSite(value, this as unknown as Task);
+    this.loop.unregister(this);
+    if (state === FAILED_UNSEEN) addSpawnSite(value, this);
     this.settle(state, failed ? (value ?? new Error(`a coroutine threw ${describeValue(value)}`)) : value);
-    if (state === FAILED_UNSEEN) this.loop.noteTaskFailed(this as unknown as Task, value);
+    if (state === FAILED_UNSEEN) this.loop.noteTaskFailed(this, value);
   }
 
   private rareFields(): Rare {
@@ -612,7 +632,13 @@ const tracedErrors = new WeakSet<object>();
 /** In debug mode an error's stack goes on, past the end of its task, with where the task was made. */
 function addSpawnSite(error: unknown, task: Task): void {
   const site = task.loop.siteOf(task);
-  if (site === undefined || !(error instanceof Error) || typeof error.stack !== "string" || tracedErrors.has(error)) return;
+  if (
+    site === undefined ||
+    !(error instanceof Error) ||
+    typeof error.stack !== "string" ||
+    tracedErrors.has(error)
+  )
+    return;
   tracedErrors.add(error);
   error.stack += `\n    at task ${task.describe()}, created\n${site}`;
 }

@@ -7,13 +7,13 @@ export interface Host {
   readonly name: "node" | "bun" | "deno" | "browser";
 
   /** Runs `callback` in a later turn of the host's loop, so that pending I/O callbacks come first. */
-  turn(callback: () => void): void;
+  readonly turn: (callback: () => void) => void;
 
   /**
    * Runs `callback` when the microtask queue has become empty. Must be called from a microtask. On Node, Bun and
    * Deno nothing else runs in between; in browsers other events may.
    */
-  drained(callback: () => void): void;
+  readonly drained: (callback: () => void) => void;
 
   /** Runs `callback` after `milliseconds` (at most 2^31 - 1); `keepAlive: false` lets the process end before. */
   setTimer(callback: () => void, milliseconds: number, keepAlive: boolean): HostTimer;

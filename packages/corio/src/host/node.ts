@@ -18,7 +18,9 @@ class Capture extends AsyncResource implements Surroundings {
 }
 
 /** Where this Node keeps an AsyncResource's frame: the values of every AsyncLocalStorage, as one object. */
-const frameKey = Object.getOwnPropertySymbols(new Capture()).find((key) => key.description === "context_frame");
+const frameKey = Object.getOwnPropertySymbols(new Capture()).find(
+  (key) => key.description === "context_frame",
+);
 
 let lastCapture = new Capture();
 
@@ -57,6 +59,8 @@ class NodeTimer implements HostTimer {
   }
 }
 
+let interruptListeners = 0;
+
 function hostName(): Host["name"] {
   if (process.versions["bun"] !== undefined) return "bun";
   if (process.versions["deno"] !== undefined) return "deno";
@@ -89,9 +93,12 @@ export const host: Host = {
     };
   },
   onInterrupt: (callback) => {
-    if (process.listenerCount("SIGINT") > 0) return null;
+    // Other runs of this thread listen as well: they are no handler of the program's.
+    if (process.listenerCount("SIGINT") > interruptListeners) return null;
+    interruptListeners++;
     process.on("SIGINT", callback);
     return () => {
+      interruptListeners--;
       process.off("SIGINT", callback);
     };
   },

@@ -77,7 +77,10 @@ export function awaitersOf(future: Future): Future[] {
  * inner main
  * ```
  */
-export function captureCallGraph(future?: Future | null, options: CallGraphOptions = {}): FutureCallGraph | null {
+export function captureCallGraph(
+  future?: Future | null,
+  options: CallGraphOptions = {},
+): FutureCallGraph | null {
   const subject = future ?? runningTask();
   if (subject === null) return null;
   if (!(subject instanceof Future)) throw badArgument("captureCallGraph", "a future or a task", subject);
@@ -108,7 +111,8 @@ export function stackOf(task: Task): FrameCallGraphEntry[] {
   }
   const coroutine = task.getCoro();
   const outermost = entries.at(-1);
-  if (coroutine !== null && outermost?.name !== coroutine.name) entries.push({ name: coroutine.name, site: coroutine.site });
+  if (coroutine !== null && outermost?.name !== coroutine.name)
+    entries.push({ name: coroutine.name, site: coroutine.site });
   return entries;
 }
 
@@ -127,11 +131,15 @@ export function formatCallGraph(future?: Future | null, options: CallGraphOption
 function formatGraph(graph: FutureCallGraph, level: number): string[] {
   const indent = "    ".repeat(level);
   const { future } = graph;
-  const lines = [`${indent}* ${future instanceof Task ? `Task ${future.describe()}` : future.describeWait()}`];
+  const lines = [
+    `${indent}* ${future instanceof Task ? `Task ${future.describe()}` : future.describeWait()}`,
+  ];
   if (graph.callStack.length > 0) {
     lines.push(`${indent}  + Call stack:`);
     for (const { name, site } of graph.callStack) {
-      lines.push(`${indent}  |   ${name}()${site === undefined ? "" : ` ${site.trim().split("\n", 1)[0] ?? ""}`}`);
+      lines.push(
+        `${indent}  |   ${name}()${site === undefined ? "" : ` ${site.trim().split("\n", 1)[0] ?? ""}`}`,
+      );
     }
   }
   if (graph.waitsFor !== null) lines.push(`${indent}  + Waits for: ${graph.waitsFor}`);
@@ -147,8 +155,10 @@ export function printCallGraph(
   future?: Future | null,
   options: CallGraphOptions & { readonly print?: (text: string) => void } = {},
 ): void {
-  const print = options.print ?? ((text: string): void => {
-    host.printError(text);
-  });
+  const print =
+    options.print ??
+    ((text: string): void => {
+      host.printError(text);
+    });
   print(formatCallGraph(future, options));
 }

@@ -70,7 +70,10 @@ export function signal(): AbortSignal {
 export function requireTask(where: string): Task {
   const task = runningTask();
   if (task === null) {
-    throw new RuntimeError(`${where} must be used inside a task; start the program with run(main())`, "CORIO_NO_RUNNING_TASK");
+    throw new RuntimeError(
+      `${where} must be used inside a task; start the program with run(main())`,
+      "CORIO_NO_RUNNING_TASK",
+    );
   }
   return task;
 }

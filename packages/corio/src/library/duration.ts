@@ -38,7 +38,8 @@ export function toSeconds(duration: Duration, where: string): number {
   for (const [part, seconds] of Object.entries(SECONDS)) {
     const amount: unknown = duration[part as keyof DurationParts];
     if (amount === undefined) continue;
-    if (typeof amount !== "number" || Number.isNaN(amount)) throw badArgument(`${where}: ${part}`, "a number", amount);
+    if (typeof amount !== "number" || Number.isNaN(amount))
+      throw badArgument(`${where}: ${part}`, "a number", amount);
     total += amount * seconds;
     parts++;
   }

@@ -17,7 +17,8 @@ export type TaskConstructor = new <T>(
  * asyncio: `create_eager_task_factory`.
  */
 export function createEagerTaskFactory(taskConstructor: TaskConstructor): TaskFactory {
-  if (typeof taskConstructor !== "function") throw badArgument("createEagerTaskFactory", "a task class", taskConstructor);
+  if (typeof taskConstructor !== "function")
+    throw badArgument("createEagerTaskFactory", "a task class", taskConstructor);
   return (loop, coroutine, options) => new taskConstructor(coroutine, { eagerStart: true, ...options, loop });
 }
 

@@ -16,7 +16,9 @@ export interface GatherOptions {
   readonly returnExceptions?: boolean;
 }
 
-type Results<Waitables extends readonly unknown[]> = { -readonly [Index in keyof Waitables]: Result<Waitables[Index]> };
+type Results<Waitables extends readonly unknown[]> = {
+  -readonly [Index in keyof Waitables]: Result<Waitables[Index]>;
+};
 type Outcomes<Waitables extends readonly unknown[]> = {
   -readonly [Index in keyof Waitables]: Result<Waitables[Index]> | Error;
 };
@@ -118,7 +120,12 @@ class GatherFuture extends Future<unknown[]> {
   #left: number;
   #cancelRequest: { readonly reason: unknown; readonly requestedBy: string | undefined } | null = null;
 
-  constructor(loop: EventLoop, children: readonly Future[], distinct: readonly Future[], returnExceptions: boolean) {
+  constructor(
+    loop: EventLoop,
+    children: readonly Future[],
+    distinct: readonly Future[],
+    returnExceptions: boolean,
+  ) {
     super(loop);
     this.#children = children;
     this.#returnExceptions = returnExceptions;

@@ -135,7 +135,12 @@ export class Runner {
 
   #mainTask<T>(main: Waitable<T>, options: RunnerRunOptions): Future<T> {
     const loop = this.#loop as EventLoop;
-    if (!(main instanceof Future) && !(main instanceof Coroutine) && typeof main !== "function" && isThenable(main)) {
+    if (
+      !(main instanceof Future) &&
+      !(main instanceof Coroutine) &&
+      typeof main !== "function" &&
+      isThenable(main)
+    ) {
       return ensureFuture<T>(main, { loop });
     }
     return loop.createTask(toCoroutine<T>(main as CoroutineLike<T>, "run"), {

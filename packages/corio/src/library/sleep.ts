@@ -92,7 +92,7 @@ class TimerFuture extends Future implements Timer {
   }
 
   run(): void {
-    if (this.state === PENDING) this.settle(FINISHED, this.outcome);
+    if (this.state === PENDING && this.loop.admits(this)) this.settle(FINISHED, this.outcome);
   }
 
   override cancel(reason?: unknown, options?: CancelOptions): boolean {
@@ -134,6 +134,7 @@ class YieldOnce extends Coroutine<void> {
   }
 
   override then<Fulfilled = void, Rejected = never>(
+    // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- the type of its value
     onFulfilled?: ((value: void) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
   ): Promise<Fulfilled | Rejected> {

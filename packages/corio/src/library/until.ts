@@ -46,7 +46,7 @@ import { isThenable } from "../futures/to-coroutine.ts";
  */
 export function until<T>(work: PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>)): Coroutine<T> {
   if (typeof work === "function") return new UntilEnd<T>(work);
-  if (isThenable(work)) return new UntilSettled<T>(work as PromiseLike<T>);
+  if (isThenable(work)) return new UntilSettled<T>(work);
   throw badArgument("until", "a promise, or a function that takes a signal and returns one", work);
 }
 
@@ -57,7 +57,8 @@ class UntilSettled<T> extends Operation<T> {
     super();
     this.#promise = promise;
     // Also when the coroutine is never awaited: a rejection is then reported as that, not as unhandled.
-    if (!(promise instanceof Future) && !(promise instanceof Coroutine)) promise.then(undefined, () => undefined);
+    if (!(promise instanceof Future) && !(promise instanceof Coroutine))
+      promise.then(undefined, () => undefined);
   }
 
   get name(): string {
@@ -107,7 +108,8 @@ class AbortableFuture<T> extends Future<T> {
       },
       (error: unknown) => {
         this.#leave();
-        if (this.#request === null) this.settle(FAILED_UNSEEN, error ?? new Error("a promise was rejected without a reason"));
+        if (this.#request === null)
+          this.settle(FAILED_UNSEEN, error ?? new Error("a promise was rejected without a reason"));
         else this.settle(CANCELLED, this.#abort.signal.reason);
       },
     );

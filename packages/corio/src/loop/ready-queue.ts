@@ -22,6 +22,14 @@ export class ReadyQueue {
     this.#length++;
   }
 
+  /** Puts `item` in front of all others. */
+  unshift(item: Runnable): void {
+    if (this.#length > this.#mask) this.#grow();
+    this.#head = (this.#head - 1) & this.#mask;
+    this.#ring[this.#head] = item;
+    this.#length++;
+  }
+
   shift(): Runnable | undefined {
     if (this.#length === 0) return undefined;
     const item = this.#ring[this.#head];

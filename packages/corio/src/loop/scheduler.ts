@@ -100,6 +100,14 @@ export class Scheduler {
     if (!this.#awake) this.#wake();
   }
 
+  /** Makes `runnables` ready before all others: they were so before, while their loop was not running. */
+  callFirst(runnables: readonly Runnable[]): void {
+    for (const runnable of [...runnables].reverse()) this.#ready.unshift(runnable);
+    // They belong to the iteration that is under way, or its last handles would have to wait for the next.
+    if (this.#left > 0) this.#left += runnables.length;
+    if (!this.#awake) this.#wake();
+  }
+
   /** Makes `timer` ready when the clock reaches `deadline`. */
   callAt(deadline: number, timer: Timer): void {
     this.#timers.push(deadline, timer);
@@ -218,7 +226,7 @@ export class Scheduler {
     if (deadline > now && this.#ready.length === 0 && this.#foreign === 0 && this.#isQuiet) {
       if (this.clock.jump?.(deadline) === true) now = this.clock.time();
     }
-    for (let next: number | undefined = deadline; next !== undefined && next <= now; ) {
+    for (let next: number | undefined = deadline; next !== undefined && next <= now;) {
       this.#ready.push(this.#timers.pop() as Timer);
       next = this.#timers.nextDeadline();
     }

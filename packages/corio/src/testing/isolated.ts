@@ -46,7 +46,10 @@ export interface IsolatedOptions {
  * passed
  * ```
  */
-export function isolated(body: (fixture: Fixture) => unknown, options: IsolatedOptions = {}): () => Promise<void> {
+export function isolated(
+  body: (fixture: Fixture) => unknown,
+  options: IsolatedOptions = {},
+): () => Promise<void> {
   return async () => {
     const clock = options.clock?.() ?? new VirtualClock();
     const runner = new Runner({ clock, debug: options.debug ?? true });

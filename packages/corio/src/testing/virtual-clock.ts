@@ -58,7 +58,8 @@ export class VirtualClock implements Clock {
   /** Moves the clock forward; timers on the way fire in order, each at its own time. */
   advance(duration: Duration): void {
     const seconds = toSeconds(duration, "VirtualClock.advance");
-    if (seconds < 0) throw new ValueError(`VirtualClock.advance expects a positive duration, got ${seconds.toString()}`);
+    if (seconds < 0)
+      throw new ValueError(`VirtualClock.advance expects a positive duration, got ${seconds.toString()}`);
     this.#limit = Math.max(this.#limit, this.#now) + seconds;
     if (this.wake === undefined) this.#now = this.#limit;
     else this.wake();

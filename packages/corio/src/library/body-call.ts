@@ -1,0 +1,61 @@
+import { Coroutine, GeneratorCoroutine } from "../futures/coroutine.ts";
+import type { Body } from "../futures/coroutine.ts";
+import type { Steps } from "../futures/awaitable.ts";
+import { Future } from "../futures/future.ts";
+
+/** What `with` runs: a function, async or not, a generator function, or a coroutine function. */
+export type WithBody<Parameters extends readonly unknown[], T> =
+  | ((...parameters: Parameters) => Steps<T>)
+  | ((...parameters: Parameters) => T | PromiseLike<T>);
+
+/** A coroutine that calls `body`, for generators to wait for with `yield*`. */
+export function callBody<Parameters extends readonly unknown[], T>(
+  body: WithBody<Parameters, T>,
+  ...parameters: Parameters
+): Coroutine<T> {
+  // A generator function runs nothing when it is called. Anything else may be native code, which has to find its task.
+  if (isGeneratorFunction(body)) return new GeneratorCoroutine<T>(body as (...parameters: never) => Steps<T>, undefined, parameters);
+  return new BodyCall<T>(body as (...parameters: never) => unknown, parameters);
+}
+
+class BodyCall<T> extends Coroutine<T> {
+  readonly #callee: (...parameters: never) => unknown;
+  readonly #parameters: readonly unknown[];
+
+  constructor(callee: (...parameters: never) => unknown, parameters: readonly unknown[]) {
+    super();
+    this.#callee = callee;
+    this.#parameters = parameters;
+  }
+
+  get name(): string {
+    return this.#callee.name || "(anonymous)";
+  }
+
+  override get isNative(): boolean {
+    return true;
+  }
+
+  begin(): Body<T> {
+    const result: unknown = Reflect.apply(this.#callee, undefined, this.#parameters);
+    if (result instanceof Promise || result instanceof Future || isGenerator(result)) return result as Body<T>;
+    if (result instanceof Coroutine) return forward<T>(result as Coroutine<T>);
+    return (async () => await (result as T))();
+  }
+}
+
+function* forward<T>(coroutine: Coroutine<T>): Steps<T> {
+  return (yield* coroutine) as T;
+}
+
+const generatorPrototype: object = Object.getPrototypeOf(function* () {
+  // Only its prototype is wanted.
+}) as object;
+
+function isGeneratorFunction(value: object): boolean {
+  return Object.prototype.isPrototypeOf.call(generatorPrototype, value);
+}
+
+function isGenerator(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === "[object Generator]";
+}

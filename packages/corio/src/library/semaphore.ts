@@ -1,0 +1,125 @@
+import { badArgument, ValueError } from "../errors.ts";
+import type { Steps } from "../futures/awaitable.ts";
+import { showAs } from "../futures/show-as.ts";
+import type { Task } from "../futures/task.ts";
+import { Acquirable } from "./acquirable.ts";
+import { WaitQueue } from "./wait-queue.ts";
+
+/** What `Semaphore.statistics()` gives. */
+export interface SemaphoreStatistics {
+  /** How many more tasks may acquire. */
+  readonly value: number;
+  readonly locked: boolean;
+  /** How many tasks wait in `acquire` for their turn. */
+  readonly tasksWaiting: number;
+}
+
+/**
+ * Lets a limited number of tasks in at a time, in the order in which they came. `release` hands the place to the
+ * first waiting task at once, so none that comes later can be faster.
+ *
+ * asyncio: `Semaphore`. `new Semaphore(value)` throws `ValueError` when the value, by default 1, is negative.
+ *
+ * @example
+ * ```ts
+ * import { coroutine, gather, getRunningLoop, run, Semaphore, sleep } from "corio";
+ * import { VirtualClock } from "corio/testing";
+ *
+ * const semaphore = new Semaphore(2);
+ *
+ * const download = coroutine(async function download(name: string) {
+ *   await semaphore.with(() => sleep(1));
+ *   console.log(name, getRunningLoop().time());
+ * });
+ *
+ * const main = coroutine(async function main() {
+ *   await gather(download("a"), download("b"), download("c"));
+ * });
+ *
+ * await run(main(), { clock: new VirtualClock() });
+ * ```
+ * ```text output
+ * a 1
+ * b 1
+ * c 2
+ * ```
+ */
+export class Semaphore extends Acquirable {
+  #value: number;
+  /** How many tasks have been given a place and have not run since. */
+  #granted = 0;
+  readonly #waiters: WaitQueue = new WaitQueue("Semaphore", () => {
+    return `${this[Symbol.toStringTag]} (value ${this.#value})`;
+  });
+
+  constructor(value = 1) {
+    super();
+    if (!Number.isInteger(value)) throw badArgument("Semaphore", "an integer", value);
+    if (value < 0) throw new ValueError(`Semaphore expects an initial value of 0 or more, got ${value}`);
+    this.#value = value;
+  }
+
+  override get [Symbol.toStringTag](): string {
+    return "Semaphore";
+  }
+
+  /** How many places are free. */
+  protected get value(): number {
+    return this.#value;
+  }
+
+  /** True when `acquire` would have to wait: no place is free, or others are to be let in first. */
+  locked(): boolean {
+    return this.#value === 0 || this.#waiters.length > 0 || this.#granted > 0;
+  }
+
+  /** Gives a place back, or to the first waiting task. Nobody checks that there was an `acquire` before. */
+  release(): void {
+    this.#value++;
+    this.grantNext();
+  }
+
+  statistics(): SemaphoreStatistics {
+    return Object.freeze({ value: this.#value, locked: this.locked(), tasksWaiting: this.#waiters.length });
+  }
+
+  /** @internal */
+  override acquireNow(): boolean {
+    if (this.locked()) return false;
+    this.#value--;
+    return true;
+  }
+
+  /** @internal */
+  override *acquireInTurn(task: Task): Steps<true> {
+    const waiter = this.#waiters.enter(task.loop);
+    try {
+      yield* waiter;
+      this.#granted--;
+    } catch (error) {
+      if (waiter.isWoken) {
+        // Cancelled when it had a place already: that goes back.
+        this.#granted--;
+        this.#value++;
+      }
+      throw error;
+    } finally {
+      // Some may have had to wait, although places were free, only because others had not run yet.
+      while (this.#value > 0 && this.grantNext());
+    }
+    return true;
+  }
+
+  private grantNext(): boolean {
+    if (!this.#waiters.wakeNext()) return false;
+    this.#value--;
+    this.#granted++;
+    return true;
+  }
+}
+
+showAs(Semaphore, (semaphore) => {
+  const { value, locked, tasksWaiting } = semaphore.statistics();
+  const waiting = tasksWaiting > 0 ? `, ${tasksWaiting} waiting` : "";
+  return `<${semaphore[Symbol.toStringTag]} ${locked ? "locked" : "unlocked"}, value ${value}${waiting}>`;
+});
