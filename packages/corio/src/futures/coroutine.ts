@@ -260,7 +260,9 @@ const generatorFunctionPrototype: object = Object.getPrototypeOf(function* () {
 }) as object;
 
 export function isGeneratorFunction(value: unknown): value is (...parameters: never) => Steps<unknown> {
-  return typeof value === "function" && Object.prototype.isPrototypeOf.call(generatorFunctionPrototype, value);
+  return (
+    typeof value === "function" && Object.prototype.isPrototypeOf.call(generatorFunctionPrototype, value)
+  );
 }
 
 /**

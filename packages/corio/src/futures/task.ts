@@ -15,7 +15,7 @@ import type { CancelOptions, FutureState } from "./future.ts";
 import { RootStrand } from "./generator-strand.ts";
 import type { Sink } from "./generator-strand.ts";
 import type { NativeAwait } from "./native-await.ts";
-import { enterSegment, leaveSegment, runningTask } from "./running.ts";
+import { enterSegment, leaveSegment, runningTask, swapSegmentContext } from "./running.ts";
 import { Strand } from "./strand.ts";
 
 /** Options of `createTask` and of the `Task` constructor. */
@@ -107,7 +107,8 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     super(loop);
     this.#coroutine = coroutine;
     coroutine.claim();
-    this.#name = options.name ?? ++tasksMade;
+    this.#name = ++tasksMade;
+    if (options.name !== undefined) this.setName(options.name);
     this.#context = options.context ?? currentContextValues();
     this.#surroundings = host.context.capture();
     const self = this as unknown as Task;
@@ -127,9 +128,9 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     return this.#name;
   }
 
-  setName(name: string): void {
-    if (typeof name !== "string") throw badArgument("setName", "a string", name);
-    this.#name = name;
+  /** As in asyncio, whatever is given becomes a string. */
+  setName(name: unknown): void {
+    this.#name = typeof name === "string" ? name : host.inspect(name);
   }
 
   /** The coroutine that the task runs; null for a task that was done when `eagerStart` returned. */
@@ -272,7 +273,13 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     const coroutine = this.#coroutine as Coroutine<T>;
     // Without the host's memory a native function's awaits could not be told from its creator's.
     if (coroutine.isNative && !host.context.remembersTask) return false;
-    this.start(false);
+    // The creator may be a callback, or inside `Context.run`: that context is not the task's.
+    const outer = swapSegmentContext(undefined);
+    try {
+      this.start(false);
+    } finally {
+      swapSegmentContext(outer);
+    }
     if (this.state === PENDING) {
       // No step watches over what a native function awaits first: until it is the loop's, it may be the host's.
       if (coroutine.isNative) this.enterForeignPromise();
@@ -458,8 +465,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       this.settleEnding();
       return;
     }
-    this.setFlag(ON_FOREIGN_PROMISE, true);
-    this.loop.scheduler.enterForeign();
+    this.enterForeignPromise();
     if (this.mustCancel) this.loop.watchStuckCancel(this);
   }
 
@@ -487,6 +493,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   }
 
   private enterForeignPromise(): void {
+    if (this.isOnForeignPromise) return;
     this.setFlag(ON_FOREIGN_PROMISE, true);
     this.loop.scheduler.enterForeign();
   }

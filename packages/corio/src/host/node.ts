@@ -59,12 +59,17 @@ class NodeTimer implements HostTimer {
   }
 }
 
-let interruptListeners = 0;
-
 function hostName(): Host["name"] {
   if (process.versions["bun"] !== undefined) return "bun";
   if (process.versions["deno"] !== undefined) return "deno";
   return "node";
+}
+
+/** The runs that want to know of Ctrl-C; they share one listener. */
+const interrupts = new Set<() => void>();
+
+function onInterrupt(): void {
+  for (const callback of [...interrupts]) callback();
 }
 
 export const host: Host = {
@@ -93,13 +98,15 @@ export const host: Host = {
     };
   },
   onInterrupt: (callback) => {
-    // Other runs of this thread listen as well: they are no handler of the program's.
-    if (process.listenerCount("SIGINT") > interruptListeners) return null;
-    interruptListeners++;
-    process.on("SIGINT", callback);
+    if (interrupts.size === 0) {
+      // A program with a handler of its own wants to decide for itself.
+      if (process.listenerCount("SIGINT") > 0) return null;
+      process.on("SIGINT", onInterrupt);
+    }
+    interrupts.add(callback);
     return () => {
-      interruptListeners--;
-      process.off("SIGINT", callback);
+      interrupts.delete(callback);
+      if (interrupts.size === 0) process.off("SIGINT", onInterrupt);
     };
   },
   countAbortListeners: (signal) => getEventListeners(signal, "abort").length,

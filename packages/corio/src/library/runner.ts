@@ -11,7 +11,7 @@ import { isInsideStep } from "../futures/running.ts";
 import { isThenable, toCoroutine } from "../futures/to-coroutine.ts";
 import type { CoroutineLike } from "../futures/to-coroutine.ts";
 import type { Clock } from "../loop/clock.ts";
-import { gather } from "./gather.ts";
+import { allDone } from "./all-done.ts";
 
 export interface RunnerOptions {
   /** Debug mode; by default on when `CORIO_DEBUG=1` is set. */
@@ -179,7 +179,7 @@ async function cancelAllTasks(loop: EventLoop): Promise<void> {
   const tasks = loop.tasks();
   if (tasks.length === 0) return;
   for (const task of tasks) task.cancel(undefined, { requestedBy: "the end of run()" });
-  await loop.complete(gather(tasks, { returnExceptions: true }));
+  await loop.complete(allDone(tasks, loop));
   for (const task of tasks) {
     if (task.state !== FAILED && task.state !== FAILED_UNSEEN) continue;
     loop.callExceptionHandler({
