@@ -1,11 +1,11 @@
 /** corio: Python's asyncio model for TypeScript. */
 export * from "./errors.ts";
 export { ContextVar, Context, copyContext, Token } from "./futures/context.ts";
-export { coroutine, Coroutine, isCoroutine } from "./futures/coroutine.ts";
+export { coroutine, Coroutine, isCoroutine, isCoroutineFunction } from "./futures/coroutine.ts";
 export { ensureFuture } from "./futures/ensure-future.ts";
 export type { Waitable } from "./futures/ensure-future.ts";
 export { EventLoop, getEventLoop, getRunningLoop, newEventLoop, setEventLoop } from "./futures/event-loop.ts";
-export { Future } from "./futures/future.ts";
+export { Future, isFuture } from "./futures/future.ts";
 export { Task } from "./futures/task.ts";
 export { allTasks, createTask, currentTask, signal } from "./library/create-task.ts";
 export { gather } from "./library/gather.ts";
@@ -19,7 +19,9 @@ export {
   formatCallGraph,
   futureAddToAwaitedBy,
   futureDiscardFromAwaitedBy,
+  getStack,
   printCallGraph,
+  printStack,
 } from "./library/call-graph.ts";
 export type { CallGraphOptions, FrameCallGraphEntry, FutureCallGraph } from "./library/call-graph.ts";
 export { createEagerTaskFactory, eagerTaskFactory } from "./library/eager-task-factory.ts";
@@ -43,3 +45,20 @@ export { Queue } from "./library/queue.ts";
 export type { QueueOptions, QueueStatistics, QueueStore, ShutdownOptions } from "./library/queue.ts";
 export { Semaphore } from "./library/semaphore.ts";
 export type { SemaphoreStatistics } from "./library/semaphore.ts";
+// Waiting for several, deadlines and groups.
+export { amap, map } from "./library/amap.ts";
+export type { AsyncMap, AsyncMapOptions, Items, MapOptions, Mapper } from "./library/amap.ts";
+export { asCompleted } from "./library/as-completed.ts";
+export type { AsCompleted, AsCompletedOptions, CompletedFuture } from "./library/as-completed.ts";
+export { ExceptionGroup } from "./library/exception-group.ts";
+export type { ExceptionCondition } from "./library/exception-group.ts";
+export { shield } from "./library/shield.ts";
+export { staggeredRace } from "./library/staggered-race.ts";
+export type { Competitor, StaggeredRaceOptions, StaggeredRaceResult } from "./library/staggered-race.ts";
+export { TaskGroup, taskGroup } from "./library/task-group.ts";
+export type { TaskGroupOptions } from "./library/task-group.ts";
+export { Timeout, timeout, timeoutAt } from "./library/timeout.ts";
+export type { TimeoutOptions, TimeoutState } from "./library/timeout.ts";
+export { ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, wait } from "./library/wait.ts";
+export type { FutureOf, ReturnWhen, WaitOptions, WaitResult } from "./library/wait.ts";
+export { waitFor } from "./library/wait-for.ts";

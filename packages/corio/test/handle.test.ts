@@ -40,7 +40,7 @@ describe("a handle", () => {
       const handles = [0, 1].map((index) => {
         const argument = { index };
         registry.register(argument, `argument ${index.toString()}`);
-        const handle = getRunningLoop().callLater(1000, () => {}, argument);
+        const handle = getRunningLoop().callLater(1000, (_argument: object) => {}, argument);
         handle.cancel();
         return handle;
       });
@@ -74,7 +74,9 @@ describe("a timer handle", () => {
       async () => {
         const loop = getRunningLoop();
         const log: string[] = [];
-        const timers = Array.from({ length: 500 }, (_, index) => loop.callLater(1000 + index, () => log.push("called")));
+        const timers = Array.from({ length: 500 }, (_, index) =>
+          loop.callLater(1000 + index, () => log.push("called")),
+        );
         for (const timer of timers) timer.cancel();
         assert.ok(loop.scheduler.timerCount <= 250, "cancelled timers are kept");
         await sleep(1);

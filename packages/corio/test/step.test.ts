@@ -37,9 +37,11 @@ describe("golden ticks", () => {
     "await of a coroutine that does not suspend": [
       0,
       function* (form) {
-        yield* wait(form.define(function* trivial() {
-          return 1;
-        })());
+        yield* wait(
+          form.define(function* trivial() {
+            return 1;
+          })(),
+        );
       },
     ],
     "await of a done future": [
@@ -71,9 +73,13 @@ describe("golden ticks", () => {
     "await of a task that does not suspend": [
       2,
       function* (form) {
-        yield* wait(createTask(form.define(function* trivial() {
-          return 1;
-        })()));
+        yield* wait(
+          createTask(
+            form.define(function* trivial() {
+              return 1;
+            })(),
+          ),
+        );
       },
     ],
     "await of a future that a callback completes": [
@@ -276,26 +282,30 @@ describe("a step", () => {
       await assert.rejects(createTask(generator(9)), RangeError);
     }));
 
-  testOn(["node", "bun", "deno"], "ends when a foreign promise is awaited; the task then goes on as itself", async () => {
-    const log: string[] = [];
-    await simulate(async () => {
-      const task = createTask(
-        async () => {
-          log.push("before");
-          await new Promise((resolve) => setTimeout(resolve, 2));
-          log.push(`after, in ${currentTask()?.getName() ?? "no task"}`);
-          await sleep(1);
-          log.push(`later, in ${currentTask()?.getName() ?? "no task"}`);
-        },
-        { name: "foreigner" },
-      );
-      await sleep(0);
-      await sleep(0);
-      log.push("others run");
-      await task;
-    });
-    assert.deepEqual(log, ["before", "others run", "after, in foreigner", "later, in foreigner"]);
-  });
+  testOn(
+    ["node", "bun", "deno"],
+    "ends when a foreign promise is awaited; the task then goes on as itself",
+    async () => {
+      const log: string[] = [];
+      await simulate(async () => {
+        const task = createTask(
+          async () => {
+            log.push("before");
+            await new Promise((resolve) => setTimeout(resolve, 2));
+            log.push(`after, in ${currentTask()?.getName() ?? "no task"}`);
+            await sleep(1);
+            log.push(`later, in ${currentTask()?.getName() ?? "no task"}`);
+          },
+          { name: "foreigner" },
+        );
+        await sleep(0);
+        await sleep(0);
+        log.push("others run");
+        await task;
+      });
+      assert.deepEqual(log, ["before", "others run", "after, in foreigner", "later, in foreigner"]);
+    },
+  );
 
   test("that waits for a promise with until() goes on as itself on every host", async () => {
     const log: string[] = [];
@@ -348,7 +358,8 @@ describe("concurrent awaits of one task", () => {
       };
       assert.deepEqual(await Promise.all([helper(3), helper(1), helper(2)]), [true, true, true]);
       assert.equal(getRunningLoop().time(), 3);
-    }));
+    }),
+  );
 
   for (const form of forms) {
     test(`of three sleeps take as long as the longest (${form.name})`, () =>

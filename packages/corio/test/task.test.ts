@@ -16,6 +16,7 @@ import {
   Task,
   ValueError,
 } from "corio";
+import type { Coroutine } from "corio";
 import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
@@ -23,41 +24,47 @@ import { testForms, testScript, wait } from "./support/forms.ts";
 const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
 
 describe("a task", () => {
-  testScript("runs beside its creator, from the next iteration on [BaseTaskTests.test_task_basics] [BaseTaskTests.test_bare_create_task] [BaseEventLoopTests.test_create_task]", function* (form) {
-    const log: string[] = [];
-    const work = form.define(function* work(name: string) {
-      log.push("begins");
-      yield* wait(sleep(1));
-      return `result of ${name}`;
-    });
-    const task = createTask(work("a"));
-    assert.deepEqual(log, []);
-    assert.equal(task.done(), false);
-    yield* wait(sleep(0));
-    assert.deepEqual(log, ["begins"]);
-    assert.equal(yield* wait(task), "result of a");
-    assert.equal(task.result(), "result of a");
-    assert.equal(yield* wait(task), "result of a");
-  });
-
-  testScript("keeps its exception for whoever awaits it [BaseTaskTests.test_exception_traceback]", function* (form) {
-    const error = new RangeError("boom");
-    const work = form.define(function* work() {
+  testScript(
+    "runs beside its creator, from the next iteration on [BaseTaskTests.test_task_basics] [BaseTaskTests.test_bare_create_task] [BaseEventLoopTests.test_create_task]",
+    function* (form) {
+      const log: string[] = [];
+      const work = form.define(function* work(name: string) {
+        log.push("begins");
+        yield* wait(sleep(1));
+        return `result of ${name}`;
+      });
+      const task = createTask(work("a"));
+      assert.deepEqual(log, []);
+      assert.equal(task.done(), false);
       yield* wait(sleep(0));
-      throw error;
-    });
-    const task = createTask(work());
-    for (let round = 0; round < 2; round++) {
-      try {
-        yield* wait(task);
-        assert.fail("expected an error");
-      } catch (caught) {
-        assert.equal(caught, error);
+      assert.deepEqual(log, ["begins"]);
+      assert.equal(yield* wait(task), "result of a");
+      assert.equal(task.result(), "result of a");
+      assert.equal(yield* wait(task), "result of a");
+    },
+  );
+
+  testScript(
+    "keeps its exception for whoever awaits it [BaseTaskTests.test_exception_traceback]",
+    function* (form) {
+      const error = new RangeError("boom");
+      const work = form.define(function* work() {
+        yield* wait(sleep(0));
+        throw error;
+      });
+      const task = createTask(work());
+      for (let round = 0; round < 2; round++) {
+        try {
+          yield* wait(task);
+          assert.fail("expected an error");
+        } catch (caught) {
+          assert.equal(caught, error);
+        }
       }
-    }
-    assert.equal(task.exception(), error);
-    assert.equal(task.cancelled(), false);
-  });
+      assert.equal(task.exception(), error);
+      assert.equal(task.cancelled(), false);
+    },
+  );
 
   test("that throws before its first await fails, and does not throw at its creator", () =>
     simulate(async () => {
@@ -66,7 +73,12 @@ describe("a task", () => {
       });
       await assert.rejects(createTask(thrower()), /synchronous/);
       await assert.rejects(thrower(), /synchronous/);
-      await assert.rejects(createTask(() => { throw new Error("thunk"); }), /thunk/);
+      await assert.rejects(
+        createTask(() => {
+          throw new Error("thunk");
+        }),
+        /thunk/,
+      );
     }));
 
   test("may throw anything at all", () =>
@@ -126,7 +138,7 @@ describe("a task", () => {
     }));
 
   testScript("cannot await itself [BaseTaskTests.test_task_awaits_on_itself]", function* (form) {
-    const work: () => ReturnType<typeof sleep> = form.define(function* work() {
+    const work: () => Coroutine<void> = form.define(function* work() {
       yield* wait(task);
     });
     const task: Task<void> = createTask(work());
@@ -140,46 +152,52 @@ describe("a task", () => {
     }
   });
 
-  testScript("cannot await a future of another clock's loop [BaseTaskTests.test_other_loop_future]", function* (form) {
-    const other = new EventLoop({ clock: new VirtualClock() });
-    const future = new Future<void>({ loop: other });
-    const work = form.define(function* work() {
-      yield* wait(future);
-    });
-    try {
-      yield* wait(work());
-      assert.fail("expected an error");
-    } catch (error) {
-      assert.instanceOf(error, RuntimeError);
-      assert.equal(error.code, "CORIO_FOREIGN_LOOP");
-      assert.match(error.message, /belongs to another loop/);
-    }
-    other.close();
-  });
-
-  testScript("is the current task in all its code, and in none of others' [BaseTaskTests.test_current_task] [BaseTaskTests.test_current_task_with_interleaving_tasks] [BaseCurrentLoopTests.test_current_task_with_implicit_loop]", function* (form) {
-    const inner = form.define(function* inner() {
-      yield* wait(sleep(0));
-      return currentTask()?.getName();
-    });
-    const work = form.define(function* work() {
-      const seen = [currentTask()?.getName()];
-      for (let round = 0; round < 3; round++) {
-        yield* wait(sleep(0));
-        seen.push(currentTask()?.getName());
+  testScript(
+    "cannot await a future of another clock's loop [BaseTaskTests.test_other_loop_future]",
+    function* (form) {
+      const other = new EventLoop({ clock: new VirtualClock() });
+      const future = new Future<void>({ loop: other });
+      const work = form.define(function* work() {
+        yield* wait(future);
+      });
+      try {
+        yield* wait(work());
+        assert.fail("expected an error");
+      } catch (error) {
+        assert.instanceOf(error, RuntimeError);
+        assert.equal(error.code, "CORIO_FOREIGN_LOOP");
+        assert.match(error.message, /belongs to another loop/);
       }
-      seen.push(yield* wait(inner()));
-      return seen;
-    });
-    const [a, b] = [createTask(work(), { name: "a" }), createTask(work(), { name: "b" })];
-    assert.deepEqual(new Set(yield* wait(a)), new Set(["a"]));
-    assert.deepEqual(new Set(yield* wait(b)), new Set(["b"]));
-    const seen: unknown[] = [];
-    getRunningLoop().callSoon(() => seen.push(currentTask()));
-    yield* wait(sleep(0));
-    assert.deepEqual(seen, [null]);
-    assert.notEqual(currentTask(), null);
-  });
+      other.close();
+    },
+  );
+
+  testScript(
+    "is the current task in all its code, and in none of others' [BaseTaskTests.test_current_task] [BaseTaskTests.test_current_task_with_interleaving_tasks] [BaseCurrentLoopTests.test_current_task_with_implicit_loop]",
+    function* (form) {
+      const inner = form.define(function* inner() {
+        yield* wait(sleep(0));
+        return currentTask()?.getName();
+      });
+      const work = form.define(function* work() {
+        const seen = [currentTask()?.getName()];
+        for (let round = 0; round < 3; round++) {
+          yield* wait(sleep(0));
+          seen.push(currentTask()?.getName());
+        }
+        seen.push(yield* wait(inner()));
+        return seen;
+      });
+      const [a, b] = [createTask(work(), { name: "a" }), createTask(work(), { name: "b" })];
+      assert.deepEqual(new Set(yield* wait(a)), new Set(["a"]));
+      assert.deepEqual(new Set(yield* wait(b)), new Set(["b"]));
+      const seen: unknown[] = [];
+      getRunningLoop().callSoon(() => seen.push(currentTask()));
+      yield* wait(sleep(0));
+      assert.deepEqual(seen, [null]);
+      assert.notEqual(currentTask(), null);
+    },
+  );
 
   test("is none outside [BaseCurrentLoopTests.test_current_task_no_running_loop] [BaseCurrentLoopTests.test_current_task_no_running_loop_implicit]", () => {
     assert.equal(currentTask(), null);
@@ -249,7 +267,10 @@ describe("createTask", () => {
   test("refuses a promise, and says what to do", () =>
     simulate(async () => {
       const error = assert.throws<Error>(() => createTask(Promise.resolve(1) as never), ArgumentTypeError);
-      assert.match(error.message, /createTask expects a coroutine or a function, got Promise; it already runs: pass \(\) => helper\(\)/);
+      assert.match(
+        error.message,
+        /createTask expects a coroutine or a function, got Promise; it already runs: pass \(\) => helper\(\)/,
+      );
     }));
 
   test("refuses anything else [BaseTaskTests.test_create_task_with_noncoroutine]", () =>
@@ -274,7 +295,12 @@ describe("createTask", () => {
     const refused = work();
     const error = assert.throws<RuntimeError>(() => createTask(refused), RuntimeError);
     assert.equal(error.code, "CORIO_NO_RUNNING_LOOP");
-    await assert.rejects(simulate(async () => { await refused; }), /already closed/);
+    await assert.rejects(
+      simulate(async () => {
+        await refused;
+      }),
+      /already closed/,
+    );
   });
 
   test("of a closed loop closes the coroutine [BaseEventLoopTests.test_create_task_error_closes_coro]", async () => {
@@ -282,7 +308,12 @@ describe("createTask", () => {
     loop.close();
     const refused = sleep(1);
     assert.throws(() => loop.createTask(refused), /the event loop is closed/);
-    await assert.rejects(simulate(async () => { await refused; }), /already closed/);
+    await assert.rejects(
+      simulate(async () => {
+        await refused;
+      }),
+      /already closed/,
+    );
   });
 
   test("of a coroutine that has run makes a task that fails", () =>
@@ -313,7 +344,8 @@ describe("createTask", () => {
       });
       await assert.rejects(task, CancelledError);
       assert.deepEqual(log, ["shut down by AbortSignal"]);
-    }));
+    }),
+  );
 
   testForms("with a signal that is aborted already never runs the body", (form) =>
     simulate(async () => {
@@ -326,7 +358,8 @@ describe("createTask", () => {
       const error = await assert.rejects<CancelledError>(task, CancelledError);
       assert.equal(error.reason, "before");
       assert.deepEqual(log, []);
-    }));
+    }),
+  );
 
   test("stops listening to its signal when the task is done", () =>
     simulate(async () => {
@@ -379,7 +412,10 @@ describe("sleep", () => {
 
   test("refuses NaN and what is no duration [BaseTaskTests.test_sleep_when_delay_is_nan]", () => {
     assert.throws(() => sleep(Number.NaN), ValueError);
-    assert.throws(() => sleep("1" as never), /sleep expects a number of seconds or an object such as \{ minutes: 1 \}, got "1"/);
+    assert.throws(
+      () => sleep("1" as never),
+      /sleep expects a number of seconds or an object such as \{ minutes: 1 \}, got "1"/,
+    );
     assert.throws(() => sleep({} as never), ArgumentTypeError);
     assert.throws(() => sleep({ seconds: "1" } as never), /sleep: seconds expects a number, got "1"/);
     assert.throws(() => sleep({ weeks: 1 } as never), ArgumentTypeError);
@@ -394,7 +430,10 @@ describe("sleep", () => {
     });
     const tasks = Array.from({ length: 20 }, (_, index) => createTask(nap(index)));
     for (const task of tasks) yield* wait(task);
-    assert.deepEqual(log, Array.from({ length: 20 }, (_, index) => index));
+    assert.deepEqual(
+      log,
+      Array.from({ length: 20 }, (_, index) => index),
+    );
   });
 });
 

@@ -316,9 +316,17 @@ export function coroutine(
     : function (this: unknown, ...parameters: unknown[]): Coroutine {
         return new NativeCoroutine(callee as (...parameters: never) => Promise<unknown>, this, parameters);
       };
+  coroutineFunctions.add(coroutineFunction);
   Object.defineProperty(coroutineFunction, "name", { value: callee.name, configurable: true });
   Object.defineProperty(coroutineFunction, "length", { value: callee.length, configurable: true });
   return coroutineFunction;
+}
+
+const coroutineFunctions = new WeakSet<object>();
+
+/** Whether `value` was made by `coroutine`: calling it gives a coroutine object. Python: `iscoroutinefunction`. */
+export function isCoroutineFunction(value: unknown): value is (...parameters: never) => Coroutine {
+  return typeof value === "function" && coroutineFunctions.has(value);
 }
 
 /** Whether `value` is a coroutine object. asyncio: `iscoroutine`. */

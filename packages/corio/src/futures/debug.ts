@@ -20,10 +20,12 @@ export function noteDebugMode(change: 1 | -1): void {
 export function captureSite(): string {
   const error = withStackLimit(SITE_FRAMES + 8, () => new Error());
   const frames = (error.stack ?? "").split("\n").filter((line) => /^\s*at |@/.test(line));
-  const foreign = frames.filter((line) => !line.includes(ownFolder));
+  const foreign = frames.filter((line) => !ownFolders.some((folder) => line.includes(folder)));
   // In a bundle corio and the program are one file: then its own frames cannot be told.
   return (foreign.length > 0 ? foreign : frames).slice(0, SITE_FRAMES).join("\n");
 }
 
-/** The folder of corio's modules, as it stands in stacks: `…/src/` or `…/dist/`. */
-const ownFolder: string = new URL("..", import.meta.url).href;
+const ownFolder = new URL("..", import.meta.url);
+
+/** The folder of corio's modules, `…/src/` or `…/dist/`, as it stands in stacks: as a URL, in Bun as a path. */
+const ownFolders: readonly string[] = [ownFolder.href, decodeURIComponent(ownFolder.pathname)];

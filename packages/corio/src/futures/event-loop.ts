@@ -6,7 +6,7 @@ import type { Runnable } from "../loop/runnable.ts";
 import { Scheduler } from "../loop/scheduler.ts";
 import type { SchedulerClient } from "../loop/scheduler.ts";
 import { Context } from "./context.ts";
-import { Coroutine } from "./coroutine.ts";
+import { Coroutine, isCoroutineFunction } from "./coroutine.ts";
 import { captureSite, isDebugging, noteDebugMode } from "./debug.ts";
 import { ensureFuture } from "./ensure-future.ts";
 import type { Waitable } from "./ensure-future.ts";
@@ -224,10 +224,16 @@ export class EventLoop implements SchedulerClient {
     if (this.#isClosed) throw new RuntimeError("the event loop is closed", "CORIO_LOOP_CLOSED");
   }
 
-  /** Whether `runnable` may run now. If not, it is kept for when the loop runs again. @internal */
-  admits(runnable: Runnable): boolean {
+  /**
+   * Whether `runnable` may run now. If not, it is kept for when the loop runs again; `isTimer`: it had become due,
+   * rather than been made ready.
+   * @internal
+   */
+  admits(runnable: Runnable, isTimer?: boolean): boolean {
     if (this.#isRunning) return true;
-    if (!this.#isClosed) ("isStale" in runnable ? this.#parkedTimers : this.#parked).push(runnable);
+    if (this.#isClosed) return false;
+    if (isTimer ?? "isStale" in runnable) this.#parkedTimers.push(runnable);
+    else this.#parked.push(runnable);
     return false;
   }
 
@@ -314,6 +320,9 @@ export class EventLoop implements SchedulerClient {
       throw badArgument(where, "a function", callback, "coroutines are scheduled with createTask");
     }
     if (typeof callback !== "function") throw badArgument(where, "a function", callback);
+    if (isCoroutineFunction(callback)) {
+      throw badArgument(where, "a plain function", callback, "coroutines are scheduled with createTask");
+    }
   }
 
   createFuture<T>(): Future<T> {

@@ -201,7 +201,12 @@ export class Future<T = unknown> extends Awaitable<T> {
     this.outcome = outcome;
     const callbacks = this.#callbacks;
     this.#callbacks = null;
-    if (state === FAILED_UNSEEN) this.loop.noteUnseenException(this);
+    if (state === FAILED_UNSEEN) {
+      // V8 keeps an error's frames, with the objects in them, until its stack is asked for: the task itself may be
+      // one, and would never be collected. Where somebody awaits, the exception is about to be seen.
+      if (callbacks === null) void (outcome as { stack?: unknown }).stack;
+      this.loop.noteUnseenException(this);
+    }
     if (callbacks === null) return;
     const scheduler = this.loop.scheduler;
     if (callbacks instanceof Set) for (const callback of callbacks) scheduler.callSoon(callback);
@@ -253,6 +258,11 @@ export class Future<T = unknown> extends Awaitable<T> {
           : "has an exception";
     throw new InvalidStateError(`${operation} on a future that ${how} already`);
   }
+}
+
+/** Whether `value` is a future or a task. asyncio: `isfuture`. */
+export function isFuture(value: unknown): value is Future {
+  return value instanceof Future;
 }
 
 const noOptions = {};

@@ -45,6 +45,8 @@ interface Rare {
   cancelDetails: CancelDetails | null;
   /** When the open step began; 0 except in debug mode. */
   stepStart: number;
+  /** Strands that get their value although the task was cancelled, and the cancel at the next suspension. */
+  redelivered: Map<Strand, CancelDetails> | null;
 }
 
 const MUST_CANCEL = 1;
@@ -418,6 +420,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     this.removeStrand(strand);
     if (this.#rare !== null) this.#rare.isSignalInUse = false;
     if (future !== null && future.state === CANCELLED) this.noteCancelDelivered();
+    if (this.#rare?.redelivered != null && this.takeRedelivered(strand)) return undefined;
     if (!this.mustCancel) return undefined;
     // What the future holds is lost, as in asyncio; an exception of its own counts as seen.
     this.noteCancelDelivered();
@@ -533,10 +536,26 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     return makeCancelledError(details, this.loop.getDebug());
   }
 
-  /** The request could not be obeyed where it was accepted: it will be at the next suspension. @internal */
-  redeliverCancel(details: CancelDetails): void {
-    this.setFlag(MUST_CANCEL, true);
-    this.rareFields().cancelDetails = details;
+  /**
+   * The request could not be obeyed where it was accepted, since what `strand` waits for has come through: it gets
+   * that, and the request is obeyed at the next suspension. @internal
+   */
+  redeliverCancel(strand: Strand, details: CancelDetails): void {
+    const rare = this.rareFields();
+    rare.redelivered ??= new Map();
+    rare.redelivered.set(strand, details);
+  }
+
+  /** Makes a redelivered request of `strand` the task's again; false when it has none. */
+  private takeRedelivered(strand: Strand): boolean {
+    const details = this.#rare?.redelivered?.get(strand);
+    if (details === undefined) return false;
+    this.#rare?.redelivered?.delete(strand);
+    if (this.cancelling() > 0 && !this.mustCancel) {
+      this.setFlag(MUST_CANCEL, true);
+      this.rareFields().cancelDetails = details;
+    }
+    return true;
   }
 
   /** Aborts the signal that was handed out; true when somebody is listening to it. */
@@ -545,7 +564,9 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     if (abort === null || abort.signal.aborted) return false;
     const isInUse = this.rareFields().isSignalInUse || host.countAbortListeners(abort.signal) > 0;
     abort.abort(makeCancelledError(details, this.loop.getDebug()));
-    return isInUse && this.isOnForeignPromise;
+    const isDelivered = isInUse && this.isOnForeignPromise;
+    if (isDelivered) this.rareFields().abort = null;
+    return isDelivered;
   }
 
   private noteCancelDelivered(): void {
@@ -608,7 +629,14 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   }
 
   private rareFields(): Rare {
-    this.#rare ??= { ending: null, abort: null, isSignalInUse: false, cancelDetails: null, stepStart: 0 };
+    this.#rare ??= {
+      ending: null,
+      abort: null,
+      isSignalInUse: false,
+      cancelDetails: null,
+      stepStart: 0,
+      redelivered: null,
+    };
     return this.#rare;
   }
 }

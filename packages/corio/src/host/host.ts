@@ -28,7 +28,7 @@ export interface Host {
   warn(message: string, code: string): void;
 
   /** Shows an error report to the developer. */
-  printError(text: string): void;
+  readonly printError: (text: string) => void;
 
   /** How the host shows any value to a developer: `util.inspect`, or the closest thing. */
   inspect(value: unknown): string;

@@ -1,6 +1,7 @@
 import { badArgument } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
+import type { Future } from "../futures/future.ts";
 import { Operation } from "../futures/operation.ts";
 import type { Task } from "../futures/task.ts";
 import { callBody } from "./body-call.ts";
@@ -24,8 +25,8 @@ export abstract class Acquirable {
   /** Acquires at once, if that is possible. @internal */
   abstract acquireNow(task: Task): boolean;
 
-  /** Waits and acquires, after `acquireNow` has returned false. @internal */
-  abstract acquireInTurn(task: Task): Steps<true>;
+  /** To be waited for after `acquireNow` has returned false. @internal */
+  abstract acquireInTurn(task: Task): Future<true>;
 
   /**
    * Waits until it is this task's turn, in the order in which tasks came, and acquires. Gives true.
@@ -106,7 +107,7 @@ class Acquire extends Operation<true> {
     return true;
   }
 
-  begin(task: Task): Steps<true> {
+  begin(task: Task): Future<true> {
     return this.#acquirable.acquireInTurn(task);
   }
 }
@@ -156,7 +157,7 @@ class With<T> extends Operation<T> {
     const acquirable = this.#acquirable;
     if (!acquirable.acquireNow(task)) yield* acquirable.acquireInTurn(task);
     try {
-      return (yield* callBody<[], T>(this.#body)) as T;
+      return yield* callBody<[], T>(this.#body);
     } finally {
       acquirable.release();
     }

@@ -6,7 +6,7 @@ import { showAs } from "../futures/show-as.ts";
 import type { Task } from "../futures/task.ts";
 import { callBody } from "./body-call.ts";
 import type { WithBody } from "./body-call.ts";
-import { WaitQueue } from "./wait-queue.ts";
+import { Waiter, WaitQueue } from "./wait-queue.ts";
 
 /**
  * What a barrier is doing: gathering tasks, letting them go, letting them go with an error after `reset`, or refusing
@@ -152,7 +152,8 @@ export class Barrier {
   /** @internal */
   *waitForOthers(task: Task): Steps<number> {
     while (this.#state === "draining" || this.#state === "resetting") yield* this.waitForChange(task);
-    if (this.broken) throw new BrokenBarrierError("the barrier is broken: it was aborted, and not reset since");
+    if (this.broken)
+      throw new BrokenBarrierError("the barrier is broken: it was aborted, and not reset since");
     const index = this.#count++;
     try {
       if (this.#count === this.#parties) {
@@ -169,13 +170,15 @@ export class Barrier {
   private *waitForRelease(task: Task): Steps<void> {
     while (this.#state === "filling") yield* this.waitForChange(task);
     if (this.#state !== "draining") {
-      throw new BrokenBarrierError(`the barrier was ${this.broken ? "aborted" : "reset"} while the task waited at it`);
+      throw new BrokenBarrierError(
+        `the barrier was ${this.broken ? "aborted" : "reset"} while the task waited at it`,
+      );
     }
   }
 
   private *waitForChange(task: Task): Steps<void> {
     try {
-      yield* this.#waiters.enter(task.loop);
+      yield* new Waiter(this.#waiters, task.loop);
     } catch (error) {
       // As a condition does: it may have been the only one woken up.
       this.#waiters.wakeNext();
@@ -228,7 +231,7 @@ class With<T> extends Operation<T> {
 
   *begin(task: Task): Steps<T> {
     const index = yield* this.#barrier.waitForOthers(task);
-    return (yield* callBody<[number], T>(this.#body, index)) as T;
+    return yield* callBody<[number], T>(this.#body, index);
   }
 }
 

@@ -5,8 +5,7 @@ import { Future } from "../futures/future.ts";
 
 /** What `with` runs: a function, async or not, a generator function, or a coroutine function. */
 export type WithBody<Parameters extends readonly unknown[], T> =
-  | ((...parameters: Parameters) => Steps<T>)
-  | ((...parameters: Parameters) => T | PromiseLike<T>);
+  ((...parameters: Parameters) => Steps<T>) | ((...parameters: Parameters) => T | PromiseLike<T>);
 
 /** A coroutine that calls `body`, for generators to wait for with `yield*`. */
 export function callBody<Parameters extends readonly unknown[], T>(
@@ -14,8 +13,9 @@ export function callBody<Parameters extends readonly unknown[], T>(
   ...parameters: Parameters
 ): Coroutine<T> {
   // A generator function runs nothing when it is called. Anything else may be native code, which has to find its task.
-  if (isGeneratorFunction(body)) return new GeneratorCoroutine<T>(body as (...parameters: never) => Steps<T>, undefined, parameters);
-  return new BodyCall<T>(body as (...parameters: never) => unknown, parameters);
+  if (isGeneratorFunction(body))
+    return new GeneratorCoroutine<T>(body as (...parameters: never) => Steps<T>, undefined, parameters);
+  return new BodyCall<T>(body, parameters);
 }
 
 class BodyCall<T> extends Coroutine<T> {
@@ -38,14 +38,15 @@ class BodyCall<T> extends Coroutine<T> {
 
   begin(): Body<T> {
     const result: unknown = Reflect.apply(this.#callee, undefined, this.#parameters);
-    if (result instanceof Promise || result instanceof Future || isGenerator(result)) return result as Body<T>;
+    if (result instanceof Promise || result instanceof Future || isGenerator(result))
+      return result as Body<T>;
     if (result instanceof Coroutine) return forward<T>(result as Coroutine<T>);
     return (async () => await (result as T))();
   }
 }
 
 function* forward<T>(coroutine: Coroutine<T>): Steps<T> {
-  return (yield* coroutine) as T;
+  return yield* coroutine;
 }
 
 const generatorPrototype: object = Object.getPrototypeOf(function* () {

@@ -36,7 +36,9 @@ export class BoundedSemaphore extends Semaphore {
   /** Gives a place back, or to the first waiting task. Throws `ValueError` when all places are free. */
   override release(): void {
     if (this.value >= this.#bound) {
-      throw new ValueError(`BoundedSemaphore released too many times: its value would be more than ${this.#bound}`);
+      throw new ValueError(
+        `BoundedSemaphore released too many times: its value would be more than ${this.#bound}`,
+      );
     }
     super.release();
   }

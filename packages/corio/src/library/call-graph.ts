@@ -122,6 +122,36 @@ function limited(entries: FrameCallGraphEntry[], limit: number | undefined): Fra
   return limit > 0 ? entries.slice(0, limit) : entries.slice(limit);
 }
 
+/**
+ * The coroutines a task is in, outermost first, as far as they are known: those of generators, and the first native
+ * one (what it has called is the engine's secret). Empty for a task that is done. `limit` keeps the innermost.
+ *
+ * asyncio: `Task.get_stack`.
+ */
+export function getStack(task: Task, options: { readonly limit?: number } = {}): FrameCallGraphEntry[] {
+  if (!(task instanceof Task)) throw badArgument("getStack", "a task", task);
+  if (task.done()) return [];
+  const innermostFirst = stackOf(task);
+  return innermostFirst.slice(0, options.limit ?? innermostFirst.length).reverse();
+}
+
+/** Prints `getStack`, and what the task waits for. asyncio: `Task.print_stack`. */
+export function printStack(
+  task: Task,
+  options: { readonly limit?: number; readonly print?: (text: string) => void } = {},
+): void {
+  const lines = getStack(task, options).map(
+    ({ name, site }) => `  ${name}()${site === undefined ? "" : `\n${site}`}`,
+  );
+  const what = lines.length === 0 ? "No stack" : "Stack";
+  const waits = task.done() ? "" : `\nwaits for ${describeWaits(task)}`;
+  const text = [
+    `${what} for task ${task.describe()}${lines.length === 0 ? "" : " (outermost coroutine first):"}`,
+    ...lines,
+  ];
+  (options.print ?? host.printError)(text.join("\n") + waits);
+}
+
 /** The call graph as text. Empty outside of a task. asyncio: `format_call_graph`. */
 export function formatCallGraph(future?: Future | null, options: CallGraphOptions = {}): string {
   const graph = captureCallGraph(future, options);

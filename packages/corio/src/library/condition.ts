@@ -1,13 +1,14 @@
 import { badArgument, isCancelledError, RuntimeError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
+import type { Future } from "../futures/future.ts";
 import { Operation } from "../futures/operation.ts";
 import { showAs } from "../futures/show-as.ts";
 import type { Task } from "../futures/task.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
 import { Acquirable } from "./acquirable.ts";
 import { Lock } from "./lock.ts";
-import { WaitQueue } from "./wait-queue.ts";
+import { Waiter, WaitQueue } from "./wait-queue.ts";
 
 /** What `Condition.statistics()` gives. */
 export interface ConditionStatistics {
@@ -130,14 +131,14 @@ export class Condition extends Acquirable {
   }
 
   /** @internal */
-  override acquireInTurn(task: Task): Steps<true> {
+  override acquireInTurn(task: Task): Future<true> {
     return this.#lock.acquireInTurn(task);
   }
 
   /** @internal */
   *waitUntilNotified(task: Task): Steps<true> {
     this.requireLocked("wait");
-    const waiter = this.#waiters.enter(task.loop);
+    const waiter = new Waiter(this.#waiters, task.loop);
     try {
       this.#lock.release();
       try {
@@ -170,7 +171,9 @@ export class Condition extends Acquirable {
 
   private requireLocked(operation: string): void {
     if (this.#lock.locked()) return;
-    throw new RuntimeError(`Condition.${operation} needs the lock: acquire it first, or use condition.with(…)`);
+    throw new RuntimeError(
+      `Condition.${operation} needs the lock: acquire it first, or use condition.with(…)`,
+    );
   }
 }
 
@@ -209,7 +212,12 @@ class WaitFor<T> extends Operation<T> {
     for (;;) {
       const result = this.#predicate();
       if (isThenable(result)) {
-        throw badArgument("Condition.waitFor", "a predicate that is not async", result, "a promise is always true");
+        throw badArgument(
+          "Condition.waitFor",
+          "a predicate that is not async",
+          result,
+          "a promise is always true",
+        );
       }
       if (result) return result;
       yield* this.#condition.waitUntilNotified(task);

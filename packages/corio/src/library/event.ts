@@ -3,7 +3,7 @@ import type { Future } from "../futures/future.ts";
 import { Operation } from "../futures/operation.ts";
 import { showAs } from "../futures/show-as.ts";
 import type { Task } from "../futures/task.ts";
-import { WaitQueue } from "./wait-queue.ts";
+import { Waiter, WaitQueue } from "./wait-queue.ts";
 
 /** What `Event.statistics()` gives. */
 export interface EventStatistics {
@@ -76,7 +76,7 @@ export class Event {
 
   /** A future that is done when the event is set. @internal */
   waiter(task: Task): Future<true> {
-    return this.#waiters.enter(task.loop);
+    return new Waiter(this.#waiters, task.loop);
   }
 }
 

@@ -2,10 +2,10 @@ import { badArgument, makeCancelledError, ValueError } from "../errors.ts";
 import { Coroutine } from "../futures/coroutine.ts";
 import { ensureFuture } from "../futures/ensure-future.ts";
 import type { Waitable } from "../futures/ensure-future.ts";
+import { getEventLoop } from "../futures/event-loop.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import { CANCELLED, FAILED_UNSEEN, FINISHED, Future, PENDING } from "../futures/future.ts";
 import type { CancelOptions, FutureCallback } from "../futures/future.ts";
-import { getLoop } from "../futures/get-loop.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
 
 /** The result of what can be waited for. */
@@ -111,7 +111,7 @@ function check(waitable: unknown, loop: EventLoop): void {
 
 function loopOf(waitables: readonly Waitable<unknown>[]): EventLoop {
   for (const waitable of waitables) if (waitable instanceof Future) return waitable.getLoop();
-  return getLoop();
+  return getEventLoop();
 }
 
 class GatherFuture extends Future<unknown[]> {
@@ -183,6 +183,6 @@ class ChildDone implements FutureCallback {
   }
 
   run(): void {
-    this.awaiter.childDone(this.#child);
+    if (this.#child.loop.admits(this)) this.awaiter.childDone(this.#child);
   }
 }

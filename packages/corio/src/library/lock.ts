@@ -1,9 +1,11 @@
 import { RuntimeError } from "../errors.ts";
-import type { Steps } from "../futures/awaitable.ts";
-import { FINISHED, PENDING } from "../futures/future.ts";
+import { PENDING } from "../futures/future.ts";
+import type { Future } from "../futures/future.ts";
 import { showAs } from "../futures/show-as.ts";
 import type { Task } from "../futures/task.ts";
 import { Acquirable } from "./acquirable.ts";
+import { AcquireTurn } from "./acquire-turn.ts";
+import type { TakesTurns } from "./acquire-turn.ts";
 import { WaitQueue } from "./wait-queue.ts";
 import type { Waiter } from "./wait-queue.ts";
 
@@ -55,7 +57,7 @@ export interface LockStatistics {
  * false
  * ```
  */
-export class Lock extends Acquirable {
+export class Lock extends Acquirable implements TakesTurns {
   #isLocked = false;
   /**
    * For reports only. A weak reference would have to be made for each acquisition; this one goes when the lock is
@@ -94,22 +96,22 @@ export class Lock extends Acquirable {
   }
 
   /** @internal */
-  override *acquireInTurn(task: Task): Steps<true> {
-    const waiter = this.#line.enter(task.loop);
-    try {
-      try {
-        yield* waiter;
-      } finally {
-        this.#line.leave(waiter);
-      }
-    } catch (error) {
-      // Cancelled, perhaps when the lock was ours already: the turn goes to the next.
-      if (!this.#isLocked) this.#line.wakeFirst();
-      throw error;
-    }
+  override acquireInTurn(task: Task): Future<true> {
+    return new AcquireTurn(this.#line, task, this);
+  }
+
+  /** @internal */
+  takeTurn(turn: AcquireTurn): void {
+    this.#line.leave(turn);
     this.#isLocked = true;
-    this.#holder = task;
-    return true;
+    this.#holder = turn.task;
+  }
+
+  /** @internal */
+  passTurn(turn: AcquireTurn): void {
+    this.#line.leave(turn);
+    // The lock may have been its own already.
+    if (!this.#isLocked) this.#line.wakeFirst();
   }
 
   private describe(): string {
@@ -134,14 +136,14 @@ class Line extends WaitQueue {
 
   /** Makes sure that whoever is first will run. */
   wakeFirst(): void {
-    if (this.first?.state === PENDING) this.first.settle(FINISHED, true);
+    if (this.first?.state === PENDING) this.first.wake();
   }
 
   override noteCancelled(): void {
     this.#cancelled++;
   }
 
-  override leave(waiter: Waiter): void {
+  override leave(waiter: Waiter<unknown>): void {
     super.leave(waiter);
     if (waiter.cancelled()) this.#cancelled--;
   }

@@ -39,7 +39,8 @@ export interface PriorityQueueOptions<T> extends QueueOptions {
  */
 export class PriorityQueue<T = unknown> extends Queue<T> {
   constructor(maxsize: number | PriorityQueueOptions<T> = 0, compare?: Compare<T>) {
-    const wanted: unknown = compare ?? (typeof maxsize === "object" ? maxsize.compare : undefined) ?? compareByValue;
+    const wanted: unknown =
+      compare ?? (typeof maxsize === "object" ? maxsize.compare : undefined) ?? compareByValue;
     if (typeof wanted !== "function") throw badArgument("PriorityQueue", "a compare function", wanted);
     super(maxsize, new BinaryHeap<T>(wanted as Compare<T>));
   }
@@ -51,7 +52,8 @@ export class PriorityQueue<T = unknown> extends Queue<T> {
 
 function compareByValue(first: unknown, second: unknown): number {
   if (Array.isArray(first) && Array.isArray(second)) return compareArrays(first, second);
-  if (typeof first !== typeof second && !(isNumeric(first) && isNumeric(second))) throw unorderedError(first, second);
+  if (typeof first !== typeof second && !(isNumeric(first) && isNumeric(second)))
+    throw unorderedError(first, second);
   if (typeof first !== "string" && !isNumeric(first)) throw unorderedError(first, second);
   if (first < (second as typeof first)) return -1;
   return first > (second as typeof first) ? 1 : 0;
@@ -69,7 +71,12 @@ function compareArrays(first: readonly unknown[], second: readonly unknown[]): n
 }
 
 function isNumeric(value: unknown): value is number | bigint | boolean | Date {
-  return typeof value === "number" || typeof value === "bigint" || typeof value === "boolean" || value instanceof Date;
+  return (
+    typeof value === "number" ||
+    typeof value === "bigint" ||
+    typeof value === "boolean" ||
+    value instanceof Date
+  );
 }
 
 function unorderedError(first: unknown, second: unknown): ArgumentTypeError {

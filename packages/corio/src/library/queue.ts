@@ -6,7 +6,8 @@ import { Operation } from "../futures/operation.ts";
 import { showAs } from "../futures/show-as.ts";
 import type { Task } from "../futures/task.ts";
 import { Ring } from "./ring.ts";
-import { WaitQueue } from "./wait-queue.ts";
+import { Turn } from "./turn.ts";
+import { Waiter, WaitQueue } from "./wait-queue.ts";
 import type { LoopBinding } from "./wait-queue.ts";
 
 /** Options of the queues. */
@@ -96,9 +97,21 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
     this.#maxsize = size;
     this.#items = store;
     const limit = size > 0 ? `, maxsize ${size}` : "";
-    this.#getters = new WaitQueue(kind, () => `${kind}.get (${this.empty() ? "empty" : "an item is there"}${limit})`, this.#binding);
-    this.#putters = new WaitQueue(kind, () => `${kind}.put (${this.full() ? "full" : "a place is free"}${limit})`, this.#binding);
-    this.#joiners = new WaitQueue(kind, () => `${kind}.join (${this.#unfinishedTasks} unfinished)`, this.#binding);
+    this.#getters = new WaitQueue(
+      kind,
+      () => `${kind}.get (${this.empty() ? "empty" : "an item is there"}${limit})`,
+      this.#binding,
+    );
+    this.#putters = new WaitQueue(
+      kind,
+      () => `${kind}.put (${this.full() ? "full" : "a place is free"}${limit})`,
+      this.#binding,
+    );
+    this.#joiners = new WaitQueue(
+      kind,
+      () => `${kind}.join (${this.#unfinishedTasks} unfinished)`,
+      this.#binding,
+    );
   }
 
   get [Symbol.toStringTag](): string {
@@ -140,7 +153,8 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
   /** Puts an item in. Throws `QueueFull` when there is no place for it, `QueueShutDown` after `shutdown`. */
   putNowait(item: T): void {
     if (this.#isShutDown) throw this.shutDownError();
-    if (this.full()) throw new QueueFull(`the queue is full: it has ${this.#items.length} items (maxsize ${this.#maxsize})`);
+    if (this.full())
+      throw new QueueFull(`the queue is full: it has ${this.#items.length} items (maxsize ${this.#maxsize})`);
     this.#items.push(item);
     this.#unfinishedTasks++;
     this.#getters.wakeNext();
@@ -174,7 +188,8 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
    * is called more often than items were put in.
    */
   taskDone(): void {
-    if (this.#unfinishedTasks <= 0) throw new ValueError("taskDone was called more often than items were put into the queue");
+    if (this.#unfinishedTasks <= 0)
+      throw new ValueError("taskDone was called more often than items were put into the queue");
     this.#unfinishedTasks--;
     if (this.#unfinishedTasks === 0) this.#joiners.wakeAll();
   }
@@ -224,35 +239,43 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
   }
 
   /** @internal */
-  *getInTurn(task: Task): Steps<T> {
-    while (this.empty()) {
-      if (this.#isShutDown) throw this.shutDownError();
-      const getter = this.#getters.enter(task.loop);
-      try {
-        yield* getter;
-      } catch (error) {
-        // Woken up for an item that it will not take: the next may have it.
-        if (getter.isWoken && !this.empty()) this.#getters.wakeNext();
-        throw error;
-      }
-    }
-    return this.getNowait();
+  getInTurn(task: Task): Future<T> {
+    return new Getter<T>(this.#getters, task, this);
   }
 
   /** @internal */
-  *putInTurn(task: Task, item: T): Steps<void> {
-    while (this.full()) {
-      if (this.#isShutDown) throw this.shutDownError();
-      const putter = this.#putters.enter(task.loop);
-      try {
-        yield* putter;
-      } catch (error) {
-        // Woken up for a place that it will not use: the next may have it.
-        if (putter.isWoken && !this.full()) this.#putters.wakeNext();
-        throw error;
-      }
-    }
-    this.putNowait(item);
+  nextInTurn(task: Task): Future<IteratorResult<T, void>> {
+    return new Iterating<T>(this.#getters, task, this);
+  }
+
+  /** @internal */
+  putInTurn(task: Task, item: T): Future<void> {
+    return new Putter<T>(this.#putters, task, this, item);
+  }
+
+  /** A task was woken up for an item that it will not take: the next may have it. @internal */
+  passItem(): void {
+    if (!this.empty()) this.#getters.wakeNext();
+  }
+
+  /** A task was woken up for a place that it will not use: the next may have it. @internal */
+  passPlace(): void {
+    if (!this.full()) this.#putters.wakeNext();
+  }
+
+  /** The next item, or the end. Only when there is one of them. @internal */
+  nextNow(): IteratorResult<T, void> {
+    return this.isOver ? { done: true, value: undefined } : { done: false, value: this.getNowait() };
+  }
+
+  /** True when `getNowait` would have to wait. @internal */
+  get isDry(): boolean {
+    return this.#items.length === 0 && !this.#isShutDown;
+  }
+
+  /** True when `putNowait` would have to wait. @internal */
+  get isStuffed(): boolean {
+    return !this.#isShutDown && this.full();
   }
 
   /** @internal */
@@ -262,11 +285,11 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
 
   /** A future that is done when the work on all items is finished. @internal */
   joiner(task: Task): Future<true> {
-    return this.#joiners.enter(task.loop);
+    return new Waiter(this.#joiners, task.loop);
   }
 
-  /** Shut down, with nothing left. @internal */
-  get isOver(): boolean {
+  /** Shut down, with nothing left. */
+  private get isOver(): boolean {
     return this.#isShutDown && this.empty();
   }
 
@@ -280,6 +303,66 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
 
   private shutDownError(): QueueShutDown {
     return new QueueShutDown("the queue is shut down");
+  }
+}
+
+class Getter<T> extends Turn<T> {
+  readonly #queue: Queue<T>;
+
+  constructor(getters: WaitQueue, task: Task, queue: Queue<T>) {
+    super(getters, task);
+    this.#queue = queue;
+  }
+
+  protected override finish(): boolean {
+    if (this.#queue.isDry) return false;
+    this.outcome = this.#queue.getNowait();
+    return true;
+  }
+
+  protected override giveUp(): void {
+    if (this.isWoken) this.#queue.passItem();
+  }
+}
+
+class Iterating<T> extends Turn<IteratorResult<T, void>> {
+  readonly #queue: Queue<T>;
+
+  constructor(getters: WaitQueue, task: Task, queue: Queue<T>) {
+    super(getters, task);
+    this.#queue = queue;
+  }
+
+  protected override finish(): boolean {
+    if (this.#queue.isDry) return false;
+    this.outcome = this.#queue.nextNow();
+    return true;
+  }
+
+  protected override giveUp(): void {
+    if (this.isWoken) this.#queue.passItem();
+  }
+}
+
+class Putter<T> extends Turn<void> {
+  readonly #queue: Queue<T>;
+  readonly #item: T;
+
+  constructor(putters: WaitQueue, task: Task, queue: Queue<T>, item: T) {
+    super(putters, task);
+    this.#queue = queue;
+    this.#item = item;
+  }
+
+  protected override finish(): boolean {
+    if (this.#queue.isStuffed) return false;
+    this.outcome = undefined;
+    this.#queue.putNowait(this.#item);
+    return true;
+  }
+
+  protected override giveUp(): void {
+    if (this.isWoken) this.#queue.passPlace();
   }
 }
 
@@ -297,14 +380,14 @@ class Get<T> extends Operation<T> {
 
   override attempt(): boolean {
     this.noteStart();
-    return !this.#queue.empty();
+    return !this.#queue.isDry;
   }
 
   override attempted(): T {
     return this.#queue.getNowait();
   }
 
-  begin(task: Task): Steps<T> {
+  begin(task: Task): Future<T> {
     return this.#queue.getInTurn(task);
   }
 }
@@ -325,12 +408,12 @@ class Put<T> extends Operation<void> {
 
   override attempt(): boolean {
     this.noteStart();
-    if (this.#queue.full()) return false;
+    if (this.#queue.isStuffed) return false;
     this.#queue.putNowait(this.#item);
     return true;
   }
 
-  begin(task: Task): Steps<void> {
+  begin(task: Task): Future<void> {
     return this.#queue.putInTurn(task, this.#item);
   }
 }
@@ -384,21 +467,15 @@ class Next<T> extends Operation<IteratorResult<T, void>> {
 
   override attempt(): boolean {
     this.noteStart();
-    return !this.#queue.empty() || this.#queue.isOver;
+    return !this.#queue.isDry;
   }
 
   override attempted(): IteratorResult<T, void> {
-    if (this.#queue.isOver) return { done: true, value: undefined };
-    return { done: false, value: this.#queue.getNowait() };
+    return this.#queue.nextNow();
   }
 
-  *begin(task: Task): Steps<IteratorResult<T, void>> {
-    try {
-      return { done: false, value: yield* this.#queue.getInTurn(task) };
-    } catch (error) {
-      if (error instanceof QueueShutDown && this.#queue.isOver) return { done: true, value: undefined };
-      throw error;
-    }
+  begin(task: Task): Future<IteratorResult<T, void>> {
+    return this.#queue.nextInTurn(task);
   }
 }
 

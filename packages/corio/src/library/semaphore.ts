@@ -1,8 +1,10 @@
 import { badArgument, ValueError } from "../errors.ts";
-import type { Steps } from "../futures/awaitable.ts";
+import type { Future } from "../futures/future.ts";
 import { showAs } from "../futures/show-as.ts";
 import type { Task } from "../futures/task.ts";
 import { Acquirable } from "./acquirable.ts";
+import { AcquireTurn } from "./acquire-turn.ts";
+import type { TakesTurns } from "./acquire-turn.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
 /** What `Semaphore.statistics()` gives. */
@@ -44,7 +46,7 @@ export interface SemaphoreStatistics {
  * c 2
  * ```
  */
-export class Semaphore extends Acquirable {
+export class Semaphore extends Acquirable implements TakesTurns {
   #value: number;
   /** How many tasks have been given a place and have not run since. */
   #granted = 0;
@@ -91,23 +93,29 @@ export class Semaphore extends Acquirable {
   }
 
   /** @internal */
-  override *acquireInTurn(task: Task): Steps<true> {
-    const waiter = this.#waiters.enter(task.loop);
-    try {
-      yield* waiter;
+  override acquireInTurn(task: Task): Future<true> {
+    return new AcquireTurn(this.#waiters, task, this);
+  }
+
+  /** @internal */
+  takeTurn(): void {
+    this.#granted--;
+    this.grantFreePlaces();
+  }
+
+  /** @internal */
+  passTurn(turn: AcquireTurn): void {
+    if (turn.isWoken) {
+      // It had a place already.
       this.#granted--;
-    } catch (error) {
-      if (waiter.isWoken) {
-        // Cancelled when it had a place already: that goes back.
-        this.#granted--;
-        this.#value++;
-      }
-      throw error;
-    } finally {
-      // Some may have had to wait, although places were free, only because others had not run yet.
-      while (this.#value > 0 && this.grantNext());
+      this.#value++;
     }
-    return true;
+    this.grantFreePlaces();
+  }
+
+  /** Some may have had to wait, although places were free, only because others had not run yet. */
+  private grantFreePlaces(): void {
+    while (this.#value > 0 && this.grantNext());
   }
 
   private grantNext(): boolean {

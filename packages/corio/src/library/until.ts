@@ -134,7 +134,7 @@ class AbortableFuture<T> extends Future<T> {
 
   #redeliver(request: CancelDetails): void {
     for (const callback of this.callbacks()) {
-      if (callback instanceof Strand) callback.task.redeliverCancel(request);
+      if (callback instanceof Strand) callback.task.redeliverCancel(callback, request);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { RuntimeError } from "../errors.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
-import { FINISHED, Future } from "../futures/future.ts";
+import { FINISHED, Future, PENDING } from "../futures/future.ts";
 import type { CancelOptions } from "../futures/future.ts";
 import type { Scheduler } from "../loop/scheduler.ts";
 
@@ -22,9 +22,9 @@ export class WaitQueue {
   readonly #owner: string;
   readonly #describe: () => string;
   readonly #binding: LoopBinding;
-  #last: Waiter | null = null;
+  #last: Waiter<unknown> | null = null;
   /** The waiter that is next. */
-  first: Waiter | null = null;
+  first: Waiter<unknown> | null = null;
   length = 0;
 
   /** `describe` says in words what the waiters wait for. */
@@ -38,20 +38,18 @@ export class WaitQueue {
     return this.#describe();
   }
 
-  /** A future at the end of the queue, for a task of `loop` to wait for. */
-  enter(loop: EventLoop): Waiter {
-    if (this.#binding.scheduler !== loop.scheduler) this.bind(loop);
-    const waiter = new Waiter(this, loop);
+  /** Puts a waiter at the end. */
+  enter(waiter: Waiter<unknown>): void {
+    if (this.#binding.scheduler !== waiter.loop.scheduler) this.bind(waiter.loop);
     waiter.ahead = this.#last;
     if (this.#last === null) this.first = waiter;
     else this.#last.behind = waiter;
     this.#last = waiter;
     this.length++;
-    return waiter;
   }
 
   /** Takes a waiter out, wherever it is in the queue. */
-  leave(waiter: Waiter): void {
+  leave(waiter: Waiter<unknown>): void {
     if (waiter.ahead === null) this.first = waiter.behind;
     else waiter.ahead.behind = waiter.behind;
     if (waiter.behind === null) this.#last = waiter.ahead;
@@ -66,7 +64,7 @@ export class WaitQueue {
     const waiter = this.first;
     if (waiter === null) return false;
     this.leave(waiter);
-    waiter.settle(FINISHED, true);
+    waiter.wake();
     return true;
   }
 
@@ -75,7 +73,7 @@ export class WaitQueue {
   }
 
   /** A waiter was cancelled while it was in the queue. */
-  noteCancelled(waiter: Waiter): void {
+  noteCancelled(waiter: Waiter<unknown>): void {
     this.leave(waiter);
   }
 
@@ -91,20 +89,31 @@ export class WaitQueue {
   }
 }
 
-/** One task's place in a wait queue: the future that the task waits for. */
-export class Waiter extends Future<true> {
+/** One task's place in a wait queue: the future that the task waits for. A new one is at the end of the queue. */
+export class Waiter<T = true> extends Future<T> {
   readonly #queue: WaitQueue;
-  ahead: Waiter | null = null;
-  behind: Waiter | null = null;
+  ahead: Waiter<unknown> | null = null;
+  behind: Waiter<unknown> | null = null;
 
   constructor(queue: WaitQueue, loop: EventLoop) {
     super(loop);
     this.#queue = queue;
+    queue.enter(this);
+  }
+
+  wake(): void {
+    this.settle(FINISHED, true);
   }
 
   /** True when it was woken up, even if its task was then cancelled before it went on. */
   get isWoken(): boolean {
     return this.state === FINISHED;
+  }
+
+  /** Goes back to the end of the queue: it was woken up, but others were faster. */
+  waitAgain(): void {
+    this.state = PENDING;
+    this.#queue.enter(this);
   }
 
   override cancel(reason?: unknown, options?: CancelOptions): boolean {

@@ -223,7 +223,7 @@ export class Scheduler {
     const deadline = this.#timers.nextDeadline();
     if (deadline === undefined) return;
     let now = this.clock.time();
-    if (deadline > now && this.#ready.length === 0 && this.#foreign === 0 && this.#isQuiet) {
+    if (deadline > now && deadline < Infinity && this.#ready.length === 0 && this.#foreign === 0 && this.#isQuiet) {
       if (this.clock.jump?.(deadline) === true) now = this.clock.time();
     }
     for (let next: number | undefined = deadline; next !== undefined && next <= now;) {
@@ -242,7 +242,7 @@ export class Scheduler {
     if (this.#foreign > 0) {
       // The clock stands still for what is outside, but not for ever.
       if (deadline !== undefined) this.#arm(deadline, (this.clock.foreignGrace ?? 0) * 1000);
-    } else if (deadline === undefined) {
+    } else if (deadline === undefined || deadline === Infinity) {
       this.#noteDeadlock();
     }
   }
@@ -270,7 +270,7 @@ export class Scheduler {
     if (this.#awake) return;
     // The grace period of a virtual clock is over: it jumps although something is outside.
     const deadline = this.#timers.nextDeadline();
-    if (deadline !== undefined) this.clock.jump?.(deadline);
+    if (deadline !== undefined && deadline < Infinity) this.clock.jump?.(deadline);
     this.#awake = true;
     this.#startTurn();
   };

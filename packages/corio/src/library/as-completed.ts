@@ -1,0 +1,287 @@
+import { badArgument, TimeoutError, ValueError } from "../errors.ts";
+import type { Steps } from "../futures/awaitable.ts";
+import { Coroutine } from "../futures/coroutine.ts";
+import { ensureFuture } from "../futures/ensure-future.ts";
+import type { Waitable } from "../futures/ensure-future.ts";
+import { getEventLoop } from "../futures/event-loop.ts";
+import type { EventLoop } from "../futures/event-loop.ts";
+import { FINISHED, Future } from "../futures/future.ts";
+import type { FutureCallback } from "../futures/future.ts";
+import { Operation } from "../futures/operation.ts";
+import type { Task } from "../futures/task.ts";
+import { isThenable } from "../futures/to-coroutine.ts";
+import { DeadlineTimer } from "./deadline-timer.ts";
+import { toSeconds } from "./duration.ts";
+import type { Duration } from "./duration.ts";
+import type { Result } from "./gather.ts";
+import { isIterable } from "./wait.ts";
+
+export interface AsCompletedOptions {
+  /** For all of them together, from the call on. Default: no limit. */
+  readonly timeout?: Duration | null | undefined;
+}
+
+/** The future or task that stands for what was given: itself, or the one that was made for it. */
+export type CompletedFuture<W> = W extends Future<infer _> ? W : Future<Result<W>>;
+
+/**
+ * Runs what it is given at the same time and gives each as it is done. One object, for two kinds of loop:
+ *
+ * - `for await (const task of asCompleted(tasks))` gives the futures and tasks themselves, each when it is done, so
+ *   that they can be told apart. For what is neither it gives the task or future that was made for it.
+ * - `for (const next of asCompleted(tasks))` gives coroutines at once; each gives the result of whatever is next to be
+ *   done, or throws its exception. This is the form for generator coroutines: `yield* next`.
+ *
+ * A loop that was left can be continued by a second one. Something given twice counts once. When time is up the
+ * `for await` loop, or each coroutine that is left, throws `TimeoutError`; nothing is cancelled.
+ *
+ * Cancel safety: a loop that is cancelled while it waits has lost its turn: one of those that are done is then not
+ * given to anybody.
+ *
+ * asyncio: `as_completed`. Throws `ArgumentTypeError` for anything but an iterable of awaitables, `RuntimeError` without
+ * an event loop.
+ *
+ * @example
+ * ```ts
+ * import { asCompleted, coroutine, createTask, run, sleep } from "corio";
+ *
+ * const main = coroutine(async function main() {
+ *   const tasks = [createTask(sleep(0.02, "slow")), createTask(sleep(0.01, "fast"))];
+ *   for await (const task of asCompleted(tasks)) console.log(tasks.indexOf(task), task.result());
+ *   for (const next of asCompleted([sleep(0.02, "slow"), sleep(0.01, "fast")])) console.log(await next);
+ * });
+ *
+ * await run(main());
+ * ```
+ * ```text output
+ * 1 fast
+ * 0 slow
+ * fast
+ * slow
+ * ```
+ */
+export function asCompleted<const W extends Waitable<unknown>>(
+  waitables: Iterable<W>,
+  options: AsCompletedOptions = {},
+): AsCompleted<W> {
+  if (isThenable(waitables) || !isIterable(waitables)) {
+    if (waitables instanceof Coroutine) waitables.close();
+    throw badArgument("asCompleted", "an array, or another iterable, of awaitables", waitables);
+  }
+  const given = new Set<W>(waitables);
+  try {
+    const seconds = toLimit(options.timeout);
+    const loop = getEventLoop();
+    for (const each of given) check(each, loop);
+    const futures = Array.from(given, (each) => ensureFuture<unknown>(each, { loop }));
+    return new AsCompleted<W>(loop, futures, seconds);
+  } catch (error) {
+    // All or nothing: what was given is neither started nor reported as never awaited.
+    for (const each of given) if (each instanceof Coroutine) each.close();
+    throw error;
+  }
+}
+
+function check(waitable: unknown, loop: EventLoop): void {
+  if (waitable instanceof Future && waitable.loop.scheduler !== loop.scheduler) {
+    throw new ValueError("asCompleted expects futures of the running loop, got one of another clock or thread");
+  }
+  if (typeof waitable === "function" || isThenable(waitable)) return;
+  throw badArgument("asCompleted", "coroutines, futures, functions or promises", waitable);
+}
+
+function toLimit(timeout: Duration | null | undefined): number | null {
+  return timeout === null || timeout === undefined ? null : toSeconds(timeout, "asCompleted");
+}
+
+/** What `asCompleted` returns. */
+export class AsCompleted<W> implements AsyncIterable<CompletedFuture<W>>, Iterable<Coroutine<Result<W>>> {
+  /** Not done when last looked at, each with what is called at its end. */
+  readonly #waiting = new Map<Future, FutureCallback>();
+  /** Done and not given to anybody yet; null for one that time ran out for. */
+  readonly #done: (Future | null)[] = [];
+  /** The tasks that wait for the next to be done, first come, first served. */
+  readonly #getters: Getter[] = [];
+  readonly #timer: DeadlineTimer | null;
+  #left: number;
+
+  /** @internal */
+  constructor(loop: EventLoop, futures: readonly Future[], seconds: number | null) {
+    this.#left = futures.length;
+    for (const future of futures) {
+      const callback: FutureCallback = {
+        awaiter: null,
+        run: () => {
+          if (loop.admits(callback)) this.#memberDone(future);
+        },
+      };
+      this.#waiting.set(future, callback);
+      future.addCallback(callback);
+    }
+    this.#timer =
+      seconds === null || futures.length === 0
+        ? null
+        : new DeadlineTimer(loop, loop.time() + seconds, () => this.#timeOut());
+  }
+
+  /** Gives the futures and tasks themselves. */
+  [Symbol.asyncIterator](): AsyncIterator<CompletedFuture<W>, undefined> {
+    // Written out: an async generator would unwrap the tasks that it yields, since they are thenables.
+    return {
+      next: () => new NextFuture<IteratorResult<CompletedFuture<W>, undefined>>(this as AsCompleted<unknown>),
+    };
+  }
+
+  /** Gives coroutines, each for the result of the next to be done. */
+  *[Symbol.iterator](): Generator<Coroutine<Result<W>>, undefined> {
+    while (this.claim()) yield new NextResult<Result<W>>(this as AsCompleted<unknown>);
+    return undefined;
+  }
+
+  /** One more of them will be asked for; false when all have been. @internal */
+  claim(): boolean {
+    if (this.#left === 0) return false;
+    this.#left--;
+    return true;
+  }
+
+  /** The next to be done, if one is already; undefined when one has to wait. @internal */
+  takeDone(): Future | null | undefined {
+    return this.#done.shift();
+  }
+
+  /** Waits for the next to be done. @internal */
+  *next(task: Task): Steps<Future | null> {
+    while (this.#done.length === 0) {
+      const getter = new Getter(this, task.loop);
+      this.#getters.push(getter);
+      try {
+        yield* getter;
+      } catch (error) {
+        const index = this.#getters.indexOf(getter);
+        if (index >= 0) this.#getters.splice(index, 1);
+        // It was woken up and cancelled before it went on: it is another one's turn.
+        if (this.#done.length > 0 && getter.state === FINISHED) this.#wakeNext();
+        throw error;
+      }
+    }
+    return this.#done.shift() ?? null;
+  }
+
+  /** @internal */
+  describeWait(): string {
+    const names = Array.from(this.#waiting.keys(), (future) => future.describeWait());
+    return `the next done of ${names.join(", ")}`;
+  }
+
+  #memberDone(member: Future): void {
+    // Time may have run out before.
+    if (!this.#waiting.delete(member)) return;
+    this.#put(member);
+    if (this.#waiting.size === 0) this.#timer?.cancel();
+  }
+
+  #timeOut(): void {
+    for (const [future, callback] of this.#waiting) {
+      future.dropCallback(callback);
+      this.#put(null);
+    }
+    this.#waiting.clear();
+  }
+
+  #put(item: Future | null): void {
+    this.#done.push(item);
+    this.#wakeNext();
+  }
+
+  #wakeNext(): void {
+    for (let getter = this.#getters.shift(); getter !== undefined; getter = this.#getters.shift()) {
+      if (getter.done()) continue;
+      getter.settle(FINISHED, undefined);
+      return;
+    }
+  }
+}
+
+/** What a task awaits that waits for the next to be done. */
+class Getter extends Future<void> {
+  readonly #owner: { describeWait(): string };
+
+  constructor(owner: { describeWait(): string }, loop: EventLoop) {
+    super(loop);
+    this.#owner = owner;
+  }
+
+  override describeWait(): string {
+    return this.#owner.describeWait();
+  }
+}
+
+/** One step of `for await`: the engine takes the future out of the result object without awaiting it. */
+class NextFuture<R extends IteratorResult<unknown, undefined>> extends Operation<R> {
+  readonly #owner: AsCompleted<unknown>;
+
+  constructor(owner: AsCompleted<unknown>) {
+    super();
+    this.#owner = owner;
+  }
+
+  get name(): string {
+    return "asCompleted";
+  }
+
+  override attempt(): boolean {
+    this.noteStart();
+    if (!this.#owner.claim()) {
+      this.value = { done: true, value: undefined } as R;
+      return true;
+    }
+    const future = this.#owner.takeDone();
+    if (future === undefined) return false;
+    this.value = toStep(future) as R;
+    return true;
+  }
+
+  *begin(task: Task): Steps<R> {
+    return toStep(yield* this.#owner.next(task)) as R;
+  }
+}
+
+function toStep(future: Future | null): IteratorResult<unknown, undefined> {
+  if (future === null) throw timeIsUp();
+  return { done: false, value: future };
+}
+
+class NextResult<T> extends Operation<T> {
+  readonly #owner: AsCompleted<unknown>;
+
+  constructor(owner: AsCompleted<unknown>) {
+    super();
+    this.#owner = owner;
+  }
+
+  get name(): string {
+    return "asCompleted";
+  }
+
+  override attempt(): boolean {
+    this.noteStart();
+    const future = this.#owner.takeDone();
+    if (future === undefined) return false;
+    this.value = toResult(future) as T;
+    return true;
+  }
+
+  *begin(task: Task): Steps<T> {
+    return toResult(yield* this.#owner.next(task)) as T;
+  }
+}
+
+function toResult(future: Future | null): unknown {
+  if (future === null) throw timeIsUp();
+  return future.result();
+}
+
+function timeIsUp(): TimeoutError {
+  return new TimeoutError("asCompleted: time ran out before all were done");
+}

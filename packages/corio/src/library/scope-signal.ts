@@ -1,0 +1,33 @@
+import { badArgument } from "../errors.ts";
+import type { Task } from "../futures/task.ts";
+
+/** Makes an abort of a signal cancel a task for as long as the task is inside a block. */
+export class ScopeSignal {
+  readonly #task: Task;
+  readonly #signal: AbortSignal;
+  #isRequested = false;
+
+  constructor(task: Task, signal: AbortSignal) {
+    this.#task = task;
+    this.#signal = signal;
+    if (signal.aborted) this.#cancel();
+    else signal.addEventListener("abort", this.#cancel, { once: true });
+  }
+
+  readonly #cancel = (): void => {
+    this.#isRequested = true;
+    this.#task.cancel(this.#signal.reason, { requestedBy: "AbortSignal" });
+  };
+
+  /** The block is over: the request for cancellation, if there was one, is taken back. */
+  release(): void {
+    this.#signal.removeEventListener("abort", this.#cancel);
+    if (this.#isRequested) this.#task.uncancel();
+  }
+}
+
+/** Throws unless `signal` is undefined or a signal. */
+export function checkSignal(signal: unknown, where: string): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw badArgument(`${where}: signal`, "an AbortSignal", signal);
+}
