@@ -40,6 +40,7 @@ const otherLegs = [
   { name: "lint", label: "lint", command: [inRoot("scripts/lint.mjs")] },
   script("snippets"),
   script("packaging"),
+  { name: "demo", label: "demo", command: [inRoot("examples/demo.test.mjs")] },
   script("typecheck"),
   { name: "docs", label: "docs", command: [inRoot("node_modules/typedoc/bin/typedoc"), "--emit", "none"] },
   script("test-harness"),

@@ -49,7 +49,13 @@ export type { SemaphoreStatistics } from "./library/semaphore.ts";
 export { amap, map } from "./library/amap.ts";
 export type { AsyncMap, AsyncMapOptions, Items, MapOptions, Mapper } from "./library/amap.ts";
 export { asCompleted } from "./library/as-completed.ts";
-export type { AsCompleted, AsCompletedOptions, CompletedFuture } from "./library/as-completed.ts";
+export type {
+  AsCompleted,
+  AsCompletedOptions,
+  CompletedFuture,
+  Completions,
+  CompletionsAgain,
+} from "./library/as-completed.ts";
 export { ExceptionGroup } from "./library/exception-group.ts";
 export type { ExceptionCondition } from "./library/exception-group.ts";
 export { shield } from "./library/shield.ts";
@@ -62,3 +68,4 @@ export type { TimeoutOptions, TimeoutState } from "./library/timeout.ts";
 export { ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, wait } from "./library/wait.ts";
 export type { FutureOf, ReturnWhen, WaitOptions, WaitResult } from "./library/wait.ts";
 export { waitFor } from "./library/wait-for.ts";
+export type { Steps } from "./futures/awaitable.ts";

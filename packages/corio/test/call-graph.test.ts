@@ -89,7 +89,7 @@ describe("the call graph", () => {
     simulate(async () => {
       const graph = captureCallGraph();
       assert.equal(graph?.future, currentTask());
-      assert.equal(graph?.waitsFor, null);
+      assert.equal(graph.waitsFor, null);
     }));
 
   test("can be limited", () =>

@@ -31,7 +31,7 @@ describe("a context variable", () => {
       assert.equal(variable.get("fallback"), "fallback");
       variable.set("value");
       assert.equal(variable.get("fallback"), "value");
-      const empty = new ContextVar<undefined>("empty", { defaultValue: undefined });
+      const empty = new ContextVar<string | undefined>("empty", { defaultValue: undefined });
       assert.equal(empty.get(), undefined);
       const unset = new ContextVar<string | undefined>("unset");
       unset.set(undefined);

@@ -215,6 +215,7 @@ describe("a coroutine", () => {
       }
       const counter = new Counter();
       assert.equal(await counter.increment(), 41);
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its object below
       const plain = coroutine(Counter.prototype.plain);
       assert.equal(await plain.call(counter, 1), 42);
     }));
@@ -237,6 +238,7 @@ describe("a coroutine", () => {
         }
       }
       const { prototype } = Client;
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its object below
       const lazy = decorate(prototype.fetch);
       const call = lazy.call(new Client(), "/data");
       assert.deepEqual(log, []);

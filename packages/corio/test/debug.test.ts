@@ -14,7 +14,7 @@ const hosts = ["node", "bun", "deno"] as const;
 async function slowWarnings(body: () => Promise<unknown>, debug = true): Promise<string[]> {
   const warnings: string[] = [];
   const note = (warning: Error): void => {
-    if (/ took /.test(warning.message))
+    if (/slow.* took /.test(warning.message))
       warnings.push(warning.message.replace(/\d\.\d+ seconds/, "N seconds"));
   };
   process.on("warning", note);

@@ -165,7 +165,7 @@ describe("an error's stack", () => {
         { clock: new VirtualClock(), debug },
       );
     assert.match(await stackOf(true), /diagnostics\.test|tests\.js/);
-    assert.equal(/diagnostics\.test/.test(await stackOf(false)), false);
+    assert.equal((await stackOf(false)).includes("diagnostics.test"), false);
   });
 });
 

@@ -24,7 +24,9 @@ describe("ExceptionGroup", () => {
 
   test("is known by its brand, subclasses by their prototypes", () => {
     class Mine extends ExceptionGroup {}
-    const stranger = Object.create({ [Symbol.for("corio.error.brands")]: ["ExceptionGroup", "CorioError"] }) as unknown;
+    const stranger = Object.create({
+      [Symbol.for("corio.error.brands")]: ["ExceptionGroup", "CorioError"],
+    }) as unknown;
     assert.equal(stranger instanceof ExceptionGroup, true);
     assert.equal(stranger instanceof Mine, false);
     assert.equal(new Mine("m", [1]) instanceof Mine, true);
@@ -38,14 +40,16 @@ describe("ExceptionGroup", () => {
     const group = make();
     group.cause = "why";
     const [matching, rest] = group.split(TypeError);
+    assert.ok(matching);
+    assert.ok(rest);
     assert.deepEqual(shapeOf(matching), ["TypeError: t1", ["TypeError: t2"]]);
     assert.deepEqual(shapeOf(rest), [["RangeError: r1"], "RangeError: r2"]);
     for (const part of [matching, rest]) {
-      assert.equal(part?.message, "outer");
-      assert.equal(part?.cause, "why");
-      assert.equal(part?.stack, group.stack);
+      assert.equal(part.message, "outer");
+      assert.equal(part.cause, "why");
+      assert.equal(part.stack, group.stack);
     }
-    assert.equal((matching?.errors[1] as ExceptionGroup).message, "inner");
+    assert.equal((matching.errors[1] as ExceptionGroup).message, "inner");
   });
 
   test("split gives null for an empty part", () => {
@@ -59,7 +63,10 @@ describe("ExceptionGroup", () => {
   test("a condition that holds for a group takes it whole", () => {
     const group = make();
     assert.equal(group.subgroup(ExceptionGroup), group);
-    assert.deepEqual(group.split(() => true), [group, null]);
+    assert.deepEqual(
+      group.split(() => true),
+      [group, null],
+    );
     const inner = group.subgroup((error) => error instanceof Error && error.message === "inner");
     assert.deepEqual(shapeOf(inner), [["RangeError: r1", "TypeError: t2"]]);
     assert.equal(inner?.errors[0], group.errors[1]);

@@ -399,7 +399,7 @@ describe("an exception that nobody retrieves", () => {
       const read = new Future();
       read.setResult(2);
       read.result();
-      new Future();
+      void new Future();
     });
     assert.deepEqual(reports, []);
   });

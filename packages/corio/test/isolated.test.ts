@@ -63,10 +63,10 @@ describe("isolated", () => {
     const log: string[] = [];
     const variable = new ContextVar<string>("variable");
     await isolated(
-      async ({ addCleanup }) => {
+      async (fixture) => {
         log.push(`body ${variable.get()}`);
-        addCleanup(() => log.push("cleanup 1"));
-        addCleanup(async () => {
+        fixture.addCleanup(() => log.push("cleanup 1"));
+        fixture.addCleanup(async () => {
           await sleep(1);
           log.push("cleanup 2");
         });
@@ -91,8 +91,8 @@ describe("isolated", () => {
     const log: string[] = [];
     const error = await assert.rejects<AggregateError>(
       isolated(
-        async ({ addCleanup }) => {
-          addCleanup(() => log.push("cleanup"));
+        async (fixture) => {
+          fixture.addCleanup(() => log.push("cleanup"));
           throw new Error("body");
         },
         {

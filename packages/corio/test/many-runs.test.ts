@@ -63,7 +63,7 @@ describe("many runs at once", () => {
       run(
         async () => {
           getRunningLoop().setExceptionHandler((_loop, { message }) => log.push(`${name}: ${message}`));
-          createTask(
+          void createTask(
             async () => {
               try {
                 await sleep(1000);

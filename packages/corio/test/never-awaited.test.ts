@@ -91,9 +91,7 @@ describe("a coroutine that is never awaited", () => {
           await createTask(work());
           await gather(work(), work());
           createTask(work()).cancel();
-          assert.throws(() => {
-            gather(work(), 5 as never);
-          });
+          assert.throws(() => gather(work(), 5 as never));
           const kept = work();
           await sleep(10);
           await kept;

@@ -330,7 +330,7 @@ describe("a deadlock under virtual time", () => {
     simulate(async () => {
       const future = new Future<string>();
       const setter = async (): Promise<void> => {
-        for (let turn = 0; turn < 20; turn++) await null;
+        for (let turn = 0; turn < 20; turn++) await Promise.resolve();
         future.setResult("set");
       };
       const [value] = await Promise.all([future, setter()]);
@@ -422,12 +422,22 @@ describe("Ctrl-C", () => {
     },
   );
 
+  testOn(["node"], "counts once when a shell and npm both pass it on", async () => {
+    const { stdout } = await runProgram(`${header}
+      await report(run(async () => {
+        later(20);
+        later(22);
+        try { await sleep(10); } finally { await sleep(0.2); console.log("cleaned up"); }
+      }));
+    `);
+    assert.deepEqual(stdout, ["cleaned up", "KeyboardInterrupt"]);
+  });
+
   testOn(["node"], "pressed twice ends the run at once", async () => {
     const { stdout } = await runProgram(`${header}
       await report(run(async () => {
         later(20);
-        later(60);
-        for (let round = 0; round < 2; round++) { try { await sleep(0.5); console.log("slept", round); } catch { console.log("refused"); } }
+        for (let round = 0; round < 2; round++) { try { await sleep(0.5); console.log("slept", round); } catch { console.log("refused"); if (round === 0) later(150); } }
       }));
     `);
     assert.deepEqual(

@@ -78,13 +78,13 @@ describe("until(promise)", () => {
       const a = createTask(async () => {
         await until(promise);
         log.push("a0");
-        for (let turn = 0; turn < 10; turn++) await null;
+        for (let turn = 0; turn < 10; turn++) await Promise.resolve();
         log.push("a1");
       });
       const b = createTask(async () => {
         await until(promise);
         log.push("b0");
-        for (let turn = 0; turn < 10; turn++) await null;
+        for (let turn = 0; turn < 10; turn++) await Promise.resolve();
         log.push("b1");
       });
       await a;

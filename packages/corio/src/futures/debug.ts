@@ -25,7 +25,15 @@ export function captureSite(): string {
   return (foreign.length > 0 ? foreign : frames).slice(0, SITE_FRAMES).join("\n");
 }
 
-const ownFolder = new URL("..", import.meta.url);
-
-/** The folder of corio's modules, `…/src/` or `…/dist/`, as it stands in stacks: as a URL, in Bun as a path. */
-const ownFolders: readonly string[] = [ownFolder.href, decodeURIComponent(ownFolder.pathname)];
+/**
+ * The folders of corio's modules, `…/dist/` and (where the host applies source maps) `…/src/`, as they stand in
+ * stacks: as a URL, or as a path.
+ */
+const ownFolders: readonly string[] = [
+  ...["..", "../../src/"].flatMap((relative) => {
+    const folder = new URL(relative, import.meta.url);
+    return [folder.href, decodeURIComponent(folder.pathname)];
+  }),
+  // Between corio and the program stands AsyncResource.
+  "node:async_hooks",
+];

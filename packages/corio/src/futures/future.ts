@@ -204,7 +204,7 @@ export class Future<T = unknown> extends Awaitable<T> {
     if (state === FAILED_UNSEEN) {
       // V8 keeps an error's frames, with the objects in them, until its stack is asked for: the task itself may be
       // one, and would never be collected. Where somebody awaits, the exception is about to be seen.
-      if (callbacks === null) void (outcome as { stack?: unknown }).stack;
+      if (callbacks === null) readStack(outcome);
       this.loop.noteUnseenException(this);
     }
     if (callbacks === null) return;
@@ -278,4 +278,8 @@ let defaultLoop: () => EventLoop = () => {
 
 export function setDefaultLoop(find: () => EventLoop): void {
   defaultLoop = find;
+}
+
+function readStack(error: unknown): unknown {
+  return error instanceof Error ? error.stack : undefined;
 }

@@ -220,8 +220,8 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     return (this.#flags & ON_FOREIGN_PROMISE) !== 0;
   }
 
-  /** A cancellation is to be raised at the next suspension or resumption. */
-  private get mustCancel(): boolean {
+  /** A cancellation is to be raised at the next suspension or resumption. @internal */
+  get mustCancel(): boolean {
     return (this.#flags & MUST_CANCEL) !== 0;
   }
 
@@ -420,7 +420,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     this.removeStrand(strand);
     if (this.#rare !== null) this.#rare.isSignalInUse = false;
     if (future !== null && future.state === CANCELLED) this.noteCancelDelivered();
-    if (this.#rare?.redelivered != null && this.takeRedelivered(strand)) return undefined;
+    if (this.#rare !== null && this.takeRedelivered(strand)) return undefined;
     if (!this.mustCancel) return undefined;
     // What the future holds is lost, as in asyncio; an exception of its own counts as seen.
     this.noteCancelDelivered();

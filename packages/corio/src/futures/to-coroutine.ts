@@ -9,11 +9,9 @@ export type CoroutineLike<T> = Coroutine<T> | Future<T> | (() => PromiseLike<T>)
 /** A coroutine of what `where` was given. Refuses promises: what already runs cannot be cancelled from inside. */
 export function toCoroutine<T>(value: CoroutineLike<T>, where: string): Coroutine<T> {
   if (value instanceof Coroutine) return value;
-  if (value instanceof Future)
-    return new GeneratorCoroutine<T>(waitForFuture as (future: Future<T>) => Steps<T>, undefined, [value]);
-  if (isGeneratorFunction(value)) return new GeneratorCoroutine<T>(value as () => Steps<T>, undefined, []);
-  if (typeof value === "function")
-    return new NativeCoroutine<T>(value as () => PromiseLike<T>, undefined, []);
+  if (value instanceof Future) return new GeneratorCoroutine<T>(waitForFuture, undefined, [value]);
+  if (isGeneratorFunction(value)) return new GeneratorCoroutine<T>(value, undefined, []);
+  if (typeof value === "function") return new NativeCoroutine<T>(value, undefined, []);
   if (isThenable(value)) {
     throw badArgument(
       where,

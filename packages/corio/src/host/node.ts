@@ -18,9 +18,16 @@ class Capture extends AsyncResource implements Surroundings {
 }
 
 /** Where this Node keeps an AsyncResource's frame: the values of every AsyncLocalStorage, as one object. */
-const frameKey = Object.getOwnPropertySymbols(new Capture()).find(
-  (key) => key.description === "context_frame",
-);
+const frameKey = taskStorage.run({}, () => {
+  const resource = new Capture();
+  const key = Object.getOwnPropertySymbols(resource).find(
+    ({ description }) => description === "context_frame",
+  );
+  // Node 22 has the key, but puts nothing there.
+  return key === undefined || (resource as unknown as Record<symbol, unknown>)[key] === undefined
+    ? undefined
+    : key;
+});
 
 let lastCapture = new Capture();
 
@@ -68,7 +75,15 @@ function hostName(): Host["name"] {
 /** The runs that want to know of Ctrl-C; they share one listener. */
 const interrupts = new Set<() => void>();
 
+/** A shell and npm may each pass the same Ctrl-C on; nobody presses it twice in a tenth of a second. */
+const SAME_INTERRUPT_MILLISECONDS = 100;
+let lastInterrupt = -Infinity;
+
 function onInterrupt(): void {
+  const now = performance.now();
+  const isRepeated = now - lastInterrupt < SAME_INTERRUPT_MILLISECONDS;
+  lastInterrupt = now;
+  if (isRepeated) return;
   for (const callback of [...interrupts]) callback();
 }
 

@@ -66,6 +66,7 @@ export function map<Item, T>(
 ): Coroutine<T[]>;
 export function map<Item, T>(
   items: Items<Item>,
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
   mapper: (item: Item, index: number) => PromiseLike<T>,
   options: MapOptions,
 ): Coroutine<T[]>;
@@ -115,6 +116,7 @@ export function amap<Item, T>(
 ): AsyncMap<T>;
 export function amap<Item, T>(
   items: Items<Item>,
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
   mapper: (item: Item, index: number) => PromiseLike<T>,
   options: AsyncMapOptions,
 ): AsyncMap<T>;
@@ -139,7 +141,11 @@ export interface AsyncMap<T> extends AsyncIterable<T> {
 }
 
 function check(where: string, items: unknown, mapper: unknown, options: unknown): void {
-  if (!isObject(items) || (!(Symbol.iterator in items) && !(Symbol.asyncIterator in items)) || isThenable(items)) {
+  if (
+    !isObject(items) ||
+    (!(Symbol.iterator in items) && !(Symbol.asyncIterator in items)) ||
+    isThenable(items)
+  ) {
     throw badArgument(where, "an iterable or async iterable of items", items);
   }
   if (typeof mapper !== "function") throw badArgument(where, "a function to call with each item", mapper);
@@ -161,7 +167,8 @@ class Source<Item> {
   #sync: Iterator<Item> | null = null;
 
   constructor(items: Items<Item>) {
-    if (typeof items === "object" && Symbol.asyncIterator in items) this.#async = items[Symbol.asyncIterator]();
+    if (typeof items === "object" && Symbol.asyncIterator in items)
+      this.#async = items[Symbol.asyncIterator]();
     else this.#sync = (items as Iterable<Item>)[Symbol.iterator]();
   }
 
@@ -227,7 +234,7 @@ function mapAll<Item, T>(work: Work<Item, T>): Coroutine<void> {
         yield* work.room.take();
         const step = yield* source.next();
         if (step.done === true) return;
-        group.createTask(callBody(mapOne<Item, T>, work, step.value, index));
+        void group.createTask(callBody(mapOne<Item, T>, work, step.value, index));
       }
     } finally {
       yield* source.close();
@@ -242,7 +249,7 @@ function* mapOne<Item, T>(work: Work<Item, T>, item: Item, index: number): Steps
   } catch (error) {
     // A group takes a cancelled child for no error, but this one's result would be missing.
     if (!isCancelledError(error) || runningTask()?.cancelling() !== 0) throw error;
-    throw new RuntimeError(`the call for item ${index} was cancelled`, "CORIO_CANCELLED", { cause: error });
+    throw new RuntimeError(`the call for item ${index} was cancelled`, undefined, { cause: error });
   }
   work.deliver(index, result);
 }
@@ -387,7 +394,7 @@ class Mapping<Item, T> implements AsyncMap<T>, Work<Item, T> {
 
   #startWorker(task: Task): Task<void> {
     if (this.#worker !== null) return this.#worker;
-    const worker = task.loop.createTask<void>(mapAll(this), { name: `amap of ${task.getName()}` });
+    const worker = task.loop.createTask(mapAll(this), { name: `amap of ${task.getName()}` });
     worker.addCallback({ awaiter: task, run: () => this.#wake() });
     this.#worker = worker;
     return worker;

@@ -74,7 +74,7 @@ export function asCompleted<const W extends Waitable<unknown>>(
     const loop = getEventLoop();
     for (const each of given) check(each, loop);
     const futures = Array.from(given, (each) => ensureFuture<unknown>(each, { loop }));
-    return new AsCompleted<W>(loop, futures, seconds);
+    return new Completing<W>(loop, futures, seconds);
   } catch (error) {
     // All or nothing: what was given is neither started nor reported as never awaited.
     for (const each of given) if (each instanceof Coroutine) each.close();
@@ -84,7 +84,9 @@ export function asCompleted<const W extends Waitable<unknown>>(
 
 function check(waitable: unknown, loop: EventLoop): void {
   if (waitable instanceof Future && waitable.loop.scheduler !== loop.scheduler) {
-    throw new ValueError("asCompleted expects futures of the running loop, got one of another clock or thread");
+    throw new ValueError(
+      "asCompleted expects futures of the running loop, got one of another clock or thread",
+    );
   }
   if (typeof waitable === "function" || isThenable(waitable)) return;
   throw badArgument("asCompleted", "coroutines, futures, functions or promises", waitable);
@@ -94,8 +96,29 @@ function toLimit(timeout: Duration | null | undefined): number | null {
   return timeout === null || timeout === undefined ? null : toSeconds(timeout, "asCompleted");
 }
 
-/** What `asCompleted` returns. */
-export class AsCompleted<W> implements AsyncIterable<CompletedFuture<W>>, Iterable<Coroutine<Result<W>>> {
+/** One of the two iterables that `asCompleted` returns. */
+export interface Completions<W> {
+  /** Gives the futures and tasks themselves. */
+  [Symbol.asyncIterator](): AsyncIterator<CompletedFuture<W>, undefined>;
+  /** Gives coroutines, each for the result of the next to be done. */
+  [Symbol.iterator](): Iterator<Coroutine<Result<W>>, undefined>;
+}
+
+/** The same, under another name. */
+export interface CompletionsAgain<W> {
+  /** Gives the futures and tasks themselves. */
+  [Symbol.asyncIterator](): AsyncIterator<CompletedFuture<W>, undefined>;
+  /** Gives coroutines, each for the result of the next to be done. */
+  [Symbol.iterator](): Iterator<Coroutine<Result<W>>, undefined>;
+}
+
+/**
+ * What `asCompleted` returns. A union of two equal types, for the type checker's sake: from the second `for await` over
+ * one type on, it takes what the loop gives for awaited (a task for its result). It does not do that to unions.
+ */
+export type AsCompleted<W> = Completions<W> | CompletionsAgain<W>;
+
+class Completing<W> implements Completions<W> {
   /** Not done when last looked at, each with what is called at its end. */
   readonly #waiting = new Map<Future, FutureCallback>();
   /** Done and not given to anybody yet; null for one that time ran out for. */
@@ -105,7 +128,6 @@ export class AsCompleted<W> implements AsyncIterable<CompletedFuture<W>>, Iterab
   readonly #timer: DeadlineTimer | null;
   #left: number;
 
-  /** @internal */
   constructor(loop: EventLoop, futures: readonly Future[], seconds: number | null) {
     this.#left = futures.length;
     for (const future of futures) {
@@ -124,33 +146,31 @@ export class AsCompleted<W> implements AsyncIterable<CompletedFuture<W>>, Iterab
         : new DeadlineTimer(loop, loop.time() + seconds, () => this.#timeOut());
   }
 
-  /** Gives the futures and tasks themselves. */
   [Symbol.asyncIterator](): AsyncIterator<CompletedFuture<W>, undefined> {
     // Written out: an async generator would unwrap the tasks that it yields, since they are thenables.
     return {
-      next: () => new NextFuture<IteratorResult<CompletedFuture<W>, undefined>>(this as AsCompleted<unknown>),
+      next: () => new NextFuture<IteratorResult<CompletedFuture<W>, undefined>>(this),
     };
   }
 
-  /** Gives coroutines, each for the result of the next to be done. */
   *[Symbol.iterator](): Generator<Coroutine<Result<W>>, undefined> {
-    while (this.claim()) yield new NextResult<Result<W>>(this as AsCompleted<unknown>);
+    while (this.claim()) yield new NextResult<Result<W>>(this);
     return undefined;
   }
 
-  /** One more of them will be asked for; false when all have been. @internal */
+  /** One more of them will be asked for; false when all have been. */
   claim(): boolean {
     if (this.#left === 0) return false;
     this.#left--;
     return true;
   }
 
-  /** The next to be done, if one is already; undefined when one has to wait. @internal */
+  /** The next to be done, if one is already; undefined when one has to wait. */
   takeDone(): Future | null | undefined {
     return this.#done.shift();
   }
 
-  /** Waits for the next to be done. @internal */
+  /** Waits for the next to be done. */
   *next(task: Task): Steps<Future | null> {
     while (this.#done.length === 0) {
       const getter = new Getter(this, task.loop);
@@ -158,17 +178,20 @@ export class AsCompleted<W> implements AsyncIterable<CompletedFuture<W>>, Iterab
       try {
         yield* getter;
       } catch (error) {
-        const index = this.#getters.indexOf(getter);
-        if (index >= 0) this.#getters.splice(index, 1);
-        // It was woken up and cancelled before it went on: it is another one's turn.
-        if (this.#done.length > 0 && getter.state === FINISHED) this.#wakeNext();
+        this.#leave(getter);
         throw error;
       }
     }
     return this.#done.shift() ?? null;
   }
 
-  /** @internal */
+  #leave(getter: Getter): void {
+    const index = this.#getters.indexOf(getter);
+    if (index >= 0) void this.#getters.splice(index, 1);
+    // It was woken up and cancelled before it went on: it is another one's turn.
+    if (this.#done.length > 0 && getter.state === FINISHED) this.#wakeNext();
+  }
+
   describeWait(): string {
     const names = Array.from(this.#waiting.keys(), (future) => future.describeWait());
     return `the next done of ${names.join(", ")}`;
@@ -203,6 +226,13 @@ export class AsCompleted<W> implements AsyncIterable<CompletedFuture<W>>, Iterab
   }
 }
 
+/** What the steps of both kinds of loop ask. */
+interface Source {
+  claim(): boolean;
+  takeDone(): Future | null | undefined;
+  next(task: Task): Steps<Future | null>;
+}
+
 /** What a task awaits that waits for the next to be done. */
 class Getter extends Future<void> {
   readonly #owner: { describeWait(): string };
@@ -219,9 +249,9 @@ class Getter extends Future<void> {
 
 /** One step of `for await`: the engine takes the future out of the result object without awaiting it. */
 class NextFuture<R extends IteratorResult<unknown, undefined>> extends Operation<R> {
-  readonly #owner: AsCompleted<unknown>;
+  readonly #owner: Source;
 
-  constructor(owner: AsCompleted<unknown>) {
+  constructor(owner: Source) {
     super();
     this.#owner = owner;
   }
@@ -253,9 +283,9 @@ function toStep(future: Future | null): IteratorResult<unknown, undefined> {
 }
 
 class NextResult<T> extends Operation<T> {
-  readonly #owner: AsCompleted<unknown>;
+  readonly #owner: Source;
 
-  constructor(owner: AsCompleted<unknown>) {
+  constructor(owner: Source) {
     super();
     this.#owner = owner;
   }

@@ -1,4 +1,4 @@
-import { Coroutine, GeneratorCoroutine } from "../futures/coroutine.ts";
+import { Coroutine, GeneratorCoroutine, isGeneratorFunction } from "../futures/coroutine.ts";
 import type { Body } from "../futures/coroutine.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import { Future } from "../futures/future.ts";
@@ -13,8 +13,7 @@ export function callBody<Parameters extends readonly unknown[], T>(
   ...parameters: Parameters
 ): Coroutine<T> {
   // A generator function runs nothing when it is called. Anything else may be native code, which has to find its task.
-  if (isGeneratorFunction(body))
-    return new GeneratorCoroutine<T>(body as (...parameters: never) => Steps<T>, undefined, parameters);
+  if (isGeneratorFunction(body)) return new GeneratorCoroutine<T>(body, undefined, parameters);
   return new BodyCall<T>(body, parameters);
 }
 
@@ -47,14 +46,6 @@ class BodyCall<T> extends Coroutine<T> {
 
 function* forward<T>(coroutine: Coroutine<T>): Steps<T> {
   return yield* coroutine;
-}
-
-const generatorPrototype: object = Object.getPrototypeOf(function* () {
-  // Only its prototype is wanted.
-}) as object;
-
-function isGeneratorFunction(value: object): boolean {
-  return Object.prototype.isPrototypeOf.call(generatorPrototype, value);
 }
 
 function isGenerator(value: unknown): boolean {

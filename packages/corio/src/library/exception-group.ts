@@ -51,7 +51,8 @@ export class ExceptionGroup<E = unknown> extends AggregateError {
   constructor(message: string, errors: readonly E[], options?: ErrorOptions) {
     if (typeof message !== "string") throw badArgument("ExceptionGroup", "a message", message);
     if (!Array.isArray(errors)) throw badArgument("ExceptionGroup", "an array of errors", errors);
-    if (errors.length === 0) throw new ValueError("ExceptionGroup expects at least one error, got an empty array");
+    if (errors.length === 0)
+      throw new ValueError("ExceptionGroup expects at least one error, got an empty array");
     super(errors, message, options);
   }
 
@@ -116,7 +117,7 @@ Object.defineProperty(ExceptionGroup.prototype, BRANDS, { value: [BRAND, "CorioE
 
 function toPredicate(condition: ExceptionCondition): (error: unknown) => boolean {
   if (isErrorClass(condition)) return (error) => error instanceof condition;
-  if (typeof condition === "function") return condition as (error: unknown) => boolean;
+  if (typeof condition === "function") return condition;
   if (Array.isArray(condition) && condition.length > 0 && condition.every(isErrorClass)) {
     const classes: readonly ErrorClass[] = condition;
     return (error) => classes.some((errorClass) => error instanceof errorClass);

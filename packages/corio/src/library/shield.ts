@@ -62,7 +62,7 @@ class Shield<T> extends Future<T> {
     super(inner.loop);
     this.#inner = inner;
     this.#innerDone = {
-      awaiter: this as Future,
+      awaiter: this,
       run: () => {
         if (inner.loop.admits(this.#innerDone)) this.#onInnerDone();
       },
@@ -95,7 +95,8 @@ class Shield<T> extends Future<T> {
     if (inner.state !== PENDING) return;
     inner.dropCallback(this.#innerDone);
     // However many shields there are, it is reported once.
-    for (const callback of inner.callbacks()) if (callback instanceof ReportFailure) inner.dropCallback(callback);
+    for (const callback of inner.callbacks())
+      if (callback instanceof ReportFailure) inner.dropCallback(callback);
     inner.addCallback(new ReportFailure(inner));
   }
 }

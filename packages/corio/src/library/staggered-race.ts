@@ -139,9 +139,9 @@ class Race<T> {
   #startRunner(previousFailed: Future<void> | null): void {
     // An eager task must not begin its work before it is a member.
     const mayStart = new Future<void>(this.#loop);
-    const task = this.#loop.createTask<void>(callBody(staggeredRunner, this, mayStart, previousFailed));
-    this.#running.add(task as Task);
-    task.addCallback({ awaiter: this.#parent, run: () => this.#runnerDone(task as Task) });
+    const task = this.#loop.createTask(callBody(staggeredRunner, this, mayStart, previousFailed));
+    this.#running.add(task);
+    task.addCallback({ awaiter: this.#parent, run: () => this.#runnerDone(task) });
     mayStart.setResult();
   }
 

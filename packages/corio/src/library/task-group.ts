@@ -112,8 +112,8 @@ export class TaskGroup implements Scope, StackedScope {
     }
     const child = this.#loop.createTask(coroutine, options);
     // Also when it is done already: an error of an eager child must not cancel the parent before it has the task.
-    this.#children.add(child as Task);
-    child.addCallback(new ChildDone(this, this.#parent, child as Task));
+    this.#children.add(child);
+    child.addCallback(new ChildDone(this, this.#parent, child));
     // An eager child may have ended the group in its first step, before it was a member.
     if (this.#isAborting && !child.done()) child.cancel(undefined, byGroup);
     return child;
@@ -372,21 +372,19 @@ function requesterOf(cancellation: Failure | null): string | undefined {
  * });
  *
  * const main = coroutine(async function main() {
- *   const [first, second] = await taskGroup((group) => [
- *     group.createTask(fetchPrice(20)),
- *     group.createTask(fetchPrice(10)),
- *   ]);
- *   console.log(first.result() + second.result());
+ *   const tasks = await taskGroup((group) => [20, 10].map((price) => group.createTask(fetchPrice(price))));
+ *   console.log(tasks.map((task) => task.result()));
  * });
  *
  * await run(main());
  * ```
  * ```text output
- * 30
+ * [ 20, 10 ]
  * ```
  */
 export function taskGroup<T>(body: (group: TaskGroup) => Steps<T>, options?: TaskGroupOptions): Coroutine<T>;
-export function taskGroup<const T>(
+export function taskGroup<T>(
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
   body: (group: TaskGroup) => T | PromiseLike<T>,
   options?: TaskGroupOptions,
 ): Coroutine<T>;

@@ -208,6 +208,7 @@ export function timeout<T>(
 ): Coroutine<T>;
 export function timeout<T>(
   delay: Duration | null,
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
   body: (scope: Timeout) => T | PromiseLike<T>,
   options?: TimeoutOptions,
 ): Coroutine<T>;
@@ -218,7 +219,13 @@ export function timeout<T>(
 ): Coroutine<T> {
   checkBody(body, "timeout", "to limit one awaitable use waitFor(awaitable, delay)");
   checkSignal(options.signal, "timeout");
-  return new TimeoutCall<T>("timeout", delay === null ? null : toSeconds(delay, "timeout"), true, body, options);
+  return new TimeoutCall<T>(
+    "timeout",
+    delay === null ? null : toSeconds(delay, "timeout"),
+    true,
+    body,
+    options,
+  );
 }
 
 /**
@@ -254,6 +261,7 @@ export function timeoutAt<T>(
 ): Coroutine<T>;
 export function timeoutAt<T>(
   when: number | null,
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
   body: (scope: Timeout) => T | PromiseLike<T>,
   options?: TimeoutOptions,
 ): Coroutine<T>;
@@ -276,18 +284,19 @@ export class TimeoutCall<T> extends ScopedCall<Timeout, T> {
     isDelay: boolean,
     body: ScopeBody<Timeout, T>,
     options: TimeoutOptions = {},
-    isNative = !isGeneratorFunction(body),
+    isNative?: boolean,
   ) {
     const enter = (task: Task): Timeout => {
       const when = time !== null && isDelay ? task.loop.time() + time : time;
       return new Timeout(task, when, options.signal);
     };
-    super(name, enter, body, isNative);
+    super(name, enter, body, isNative ?? !isGeneratorFunction(body));
   }
 }
 
 function checkTime(when: unknown, where: string): void {
   if (when === null) return;
-  if (typeof when !== "number") throw badArgument(where, "a time of the loop's clock, in seconds, or null", when);
+  if (typeof when !== "number")
+    throw badArgument(where, "a time of the loop's clock, in seconds, or null", when);
   if (Number.isNaN(when)) throw new ValueError(`${where} expects a time, got NaN`);
 }

@@ -47,8 +47,8 @@ export abstract class Turn<T> extends Waiter<T> implements Runnable {
   run(): void {
     const task = this.task;
     if (!task.loop.admits(this)) return;
-    // eslint-disable-next-line @typescript-eslint/dot-notation -- what `resumeStrand` will go by in a moment.
-    if (this.state === CANCELLED || task["mustCancel"]) this.giveUp();
+    // What `resumeStrand` will go by in a moment.
+    if (this.state === CANCELLED || task.mustCancel) this.giveUp();
     else {
       try {
         if (!this.finish()) {

@@ -110,7 +110,7 @@ class WaitForAtOnce<T> extends Operation<T> {
   *begin(task: Task): Steps<T> {
     const future = ensureFuture(this.#awaitable, { loop: task.loop });
     if (future.done()) return future.result();
-    yield* cancelAndWait(future as Future, task);
+    yield* cancelAndWait(future, task);
     try {
       return future.result();
     } catch (error) {

@@ -102,7 +102,9 @@ function listOf(waitables: unknown): PromiseLike<unknown>[] {
 }
 
 export function isIterable(value: unknown): value is Iterable<unknown> {
-  return typeof (value as { [Symbol.iterator]?: unknown } | null | undefined)?.[Symbol.iterator] === "function";
+  return (
+    typeof (value as { [Symbol.iterator]?: unknown } | null | undefined)?.[Symbol.iterator] === "function"
+  );
 }
 
 class Wait<F> extends Operation<WaitResult<F>> {
@@ -151,7 +153,9 @@ class Waiting extends Future<void> {
     this.#returnWhen = returnWhen;
     this.#left = futures.length;
     this.#timer =
-      seconds === null ? null : new DeadlineTimer(task.loop, task.loop.time() + seconds, () => this.#release());
+      seconds === null
+        ? null
+        : new DeadlineTimer(task.loop, task.loop.time() + seconds, () => this.#release());
     for (const future of futures) {
       const callback = new MemberDone(this, future);
       this.#callbacks.push(callback);

@@ -137,6 +137,7 @@ export class Scheduler {
 
   addClient(client: SchedulerClient): void {
     this.clients.add(client);
+    if (!this.#awake) this.#wake();
     this.#stopWatchingIdle ??= host.onIdle(() => {
       this.#onHostIdle();
     });
@@ -219,11 +220,15 @@ export class Scheduler {
     return this.#left > 0;
   }
 
+  get #mayJump(): boolean {
+    return this.#isQuiet && this.clients.size > 0;
+  }
+
   #readyDueTimers(): void {
     const deadline = this.#timers.nextDeadline();
     if (deadline === undefined) return;
     let now = this.clock.time();
-    if (deadline > now && deadline < Infinity && this.#ready.length === 0 && this.#foreign === 0 && this.#isQuiet) {
+    if (deadline > now && deadline < Infinity && this.#ready.length === 0 && this.#foreign === 0 && this.#mayJump) {
       if (this.clock.jump?.(deadline) === true) now = this.clock.time();
     }
     for (let next: number | undefined = deadline; next !== undefined && next <= now;) {
@@ -234,6 +239,8 @@ export class Scheduler {
 
   /** Nothing is ready: wait for the next timer, for the outside, or for nothing at all. */
   #rest(): void {
+    // Timers that a stopped loop has left must neither keep the process nor move the clock.
+    if (this.clients.size === 0) return;
     const deadline = this.#timers.nextDeadline();
     if (this.clock.jump === undefined) {
       if (deadline !== undefined) this.#arm(deadline, (deadline - this.clock.time()) * 1000);
