@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mustRun } from "./command.mjs";
 import { CORIO, inRoot } from "./paths.mjs";
@@ -9,11 +9,17 @@ const DIST = join(CORIO, "dist");
 /** Written last, so that a build which failed or was stopped is seen as stale. */
 const STAMP = join(DIST, ".built");
 
-/** Compiles packages/corio/src to packages/corio/dist. */
+/** Compiles packages/corio/src to packages/corio/dist; the old one stays until the new one is whole. */
 export async function buildCorio() {
-  rmSync(DIST, { recursive: true, force: true });
-  await mustRun(process.execPath, [TSC, "-p", join(CORIO, "tsconfig.build.json")]);
-  writeFileSync(STAMP, "");
+  const building = `${DIST}-${process.pid}`;
+  try {
+    await mustRun(process.execPath, [TSC, "-p", join(CORIO, "tsconfig.build.json"), "--outDir", building]);
+    writeFileSync(join(building, ".built"), "");
+    rmSync(DIST, { recursive: true, force: true });
+    renameSync(building, DIST);
+  } finally {
+    rmSync(building, { recursive: true, force: true });
+  }
 }
 
 /** Compiles it if a source is newer than the last build. */

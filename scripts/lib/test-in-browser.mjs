@@ -78,6 +78,8 @@ async function bundle(entry) {
     target: "chrome120",
     conditions: ["corio-source"],
     sourcemap: "external",
+    // Reports name functions.
+    keepNames: true,
     plugins: [fileUrls, mochaForBrowsers],
     logLevel: "silent",
   });

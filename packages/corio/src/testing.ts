@@ -1,4 +1,9 @@
-/** `corio/testing`: virtual time and help for test runners. */
+/**
+ * Virtual time, and help for test runners.
+ *
+ * @module corio/testing
+ */
+
 export { VirtualClock } from "./testing/virtual-clock.ts";
 export type { VirtualClockOptions } from "./testing/virtual-clock.ts";
 export { isolated } from "./testing/isolated.ts";

@@ -245,4 +245,29 @@ describe("until(function)", () => {
       task.cancel();
       assert.equal(await task, "kept");
     }));
+
+  test("in a generator coroutine runs an async helper in the same task, and a cancel reaches into it", () =>
+    simulate(async () => {
+      const log: unknown[] = [];
+      const helper = async (): Promise<string> => {
+        try {
+          await sleep(1);
+          log.push(currentTask()?.getName());
+          await sleep(10);
+          return "not cancelled";
+        } finally {
+          log.push("cleaned up");
+        }
+      };
+      const task = createTask(
+        function* () {
+          return yield* until(helper);
+        },
+        { name: "generator" },
+      );
+      await sleep(2);
+      task.cancel("stop");
+      await assert.rejects(task, CancelledError);
+      assert.deepEqual(log, ["generator", "cleaned up"]);
+    }));
 });

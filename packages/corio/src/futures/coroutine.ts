@@ -246,11 +246,14 @@ export class GeneratorCoroutine<T> extends CallCoroutine<T, (...parameters: neve
   }
 }
 
-type AsyncFunction<This, Parameters extends unknown[], T> = (
+/** What `coroutine` makes a coroutine function of: a native async function, or one that returns its promise. */
+export type AsyncCallee<This, Parameters extends unknown[], T> = (
   this: This,
   ...parameters: Parameters
 ) => Promise<T>;
-type GeneratorFunction<This, Parameters extends unknown[], T> = (
+
+/** What `coroutine` makes a coroutine function of: a generator function. */
+export type GeneratorCallee<This, Parameters extends unknown[], T> = (
   this: This,
   ...parameters: Parameters
 ) => Steps<T>;
@@ -293,13 +296,13 @@ export function isGeneratorFunction(value: unknown): value is (...parameters: ne
  */
 /* eslint-disable @typescript-eslint/unified-signatures -- one overload a form: what is generic in a function stays generic only so */
 export function coroutine<Parameters extends unknown[], T, This = void>(
-  callee: GeneratorFunction<This, Parameters, T>,
+  callee: GeneratorCallee<This, Parameters, T>,
 ): (this: This, ...parameters: Parameters) => Coroutine<T>;
 export function coroutine<Parameters extends unknown[], T, This = void>(
-  callee: AsyncFunction<This, Parameters, T>,
+  callee: AsyncCallee<This, Parameters, T>,
 ): (this: This, ...parameters: Parameters) => Coroutine<T>;
 export function coroutine<Parameters extends unknown[], T, This>(
-  method: AsyncFunction<This, Parameters, T>,
+  method: AsyncCallee<This, Parameters, T>,
   context: ClassMethodDecoratorContext<This>,
 ): (this: This, ...parameters: Parameters) => Coroutine<T>;
 /* eslint-enable @typescript-eslint/unified-signatures */

@@ -53,7 +53,8 @@ const noTaskOptions: TaskOptions = {};
 /** Those of all clocks: while one runs, a coroutine that nobody has awaited yet may be its. */
 let runningLoops = 0;
 
-type Callback<Parameters extends readonly unknown[]> = (...parameters: Parameters) => unknown;
+/** What the loop calls; what it returns is ignored. */
+export type Callback<Parameters extends readonly unknown[]> = (...parameters: Parameters) => unknown;
 
 /**
  * One program's event loop: its tasks, its error handling, its debug mode. The handles and timers of all loops with

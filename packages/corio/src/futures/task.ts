@@ -249,7 +249,9 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   /** The task with the function it runs, for reports: `'Task-3' (fetchData)`. @internal */
   describe(): string {
     const callee = this.#coroutine?.name;
-    return callee === undefined ? `'${this.getName()}'` : `'${this.getName()}' (${callee})`;
+    return callee === undefined
+      ? `'${this.getName()}'`
+      : `'${this.getName()}' (${callee.replace(/^\((.*)\)$/, "$1")})`;
   }
 
   override describeWait(): string {
@@ -299,9 +301,9 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       const outer = enterSegment(task);
       const started = this.loop.startTiming();
       // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the `this` that follows it
-      this.#surroundings.runInAsyncScope(this.startNative, this);
+      const isOnItsWay = this.#surroundings.runInAsyncScope(this.startNative, this);
       leaveSegment(outer);
-      if (byLoop && this.state === PENDING) this.openStep(started);
+      if (byLoop && isOnItsWay) this.openStep(started);
       return;
     }
     let body: Body<T>;
@@ -323,26 +325,38 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     }
   }
 
-  private startNative(): void {
+  /** True when a native function is now on its way, whose step has to be left open. */
+  private startNative(): boolean {
     const coroutine = this.#coroutine as Coroutine<T>;
     host.context.enter(this);
     try {
       coroutine.noteStart();
-      const promise = coroutine.begin(this) as Promise<T>;
-      // Where the host remembers the task, two functions serve all tasks.
-      if (host.context.remembersTask) promise.then(nativeBodyReturned, nativeBodyThrew);
-      else
-        promise.then(
-          (value) => {
-            this.nativeBodyReturned(value);
-          },
-          (error: unknown) => {
-            this.nativeBodyThrew(error);
-          },
-        );
+      const body = coroutine.begin(this);
+      if (body instanceof Future) {
+        this.awaitBody(body);
+        return false;
+      }
+      this.awaitNative(body as Promise<T>);
     } catch (error) {
       this.fail(error);
     }
+    return this.state === PENDING;
+  }
+
+  private awaitNative(promise: Promise<T>): void {
+    if (host.context.remembersTask) {
+      // Where the host remembers the task, two functions serve all tasks.
+      promise.then(nativeBodyReturned, nativeBodyThrew);
+      return;
+    }
+    promise.then(
+      (value) => {
+        this.nativeBodyReturned(value);
+      },
+      (error: unknown) => {
+        this.nativeBodyThrew(error);
+      },
+    );
   }
 
   /** @internal */

@@ -13,7 +13,7 @@ import { isThenable } from "../futures/to-coroutine.ts";
 import { DeadlineTimer } from "./deadline-timer.ts";
 import { toSeconds } from "./duration.ts";
 import type { Duration } from "./duration.ts";
-import type { Result } from "./gather.ts";
+import type { ResultOf } from "./gather.ts";
 import { isIterable } from "./wait.ts";
 
 export interface AsCompletedOptions {
@@ -22,7 +22,7 @@ export interface AsCompletedOptions {
 }
 
 /** The future or task that stands for what was given: itself, or the one that was made for it. */
-export type CompletedFuture<W> = W extends Future<infer _> ? W : Future<Result<W>>;
+export type CompletedFuture<W> = W extends Future<infer _> ? W : Future<ResultOf<W>>;
 
 /**
  * Runs what it is given at the same time and gives each as it is done. One object, for two kinds of loop:
@@ -101,7 +101,7 @@ export interface Completions<W> {
   /** Gives the futures and tasks themselves. */
   [Symbol.asyncIterator](): AsyncIterator<CompletedFuture<W>, undefined>;
   /** Gives coroutines, each for the result of the next to be done. */
-  [Symbol.iterator](): Iterator<Coroutine<Result<W>>, undefined>;
+  [Symbol.iterator](): Iterator<Coroutine<ResultOf<W>>, undefined>;
 }
 
 /** The same, under another name. */
@@ -109,7 +109,7 @@ export interface CompletionsAgain<W> {
   /** Gives the futures and tasks themselves. */
   [Symbol.asyncIterator](): AsyncIterator<CompletedFuture<W>, undefined>;
   /** Gives coroutines, each for the result of the next to be done. */
-  [Symbol.iterator](): Iterator<Coroutine<Result<W>>, undefined>;
+  [Symbol.iterator](): Iterator<Coroutine<ResultOf<W>>, undefined>;
 }
 
 /**
@@ -153,8 +153,8 @@ class Completing<W> implements Completions<W> {
     };
   }
 
-  *[Symbol.iterator](): Generator<Coroutine<Result<W>>, undefined> {
-    while (this.claim()) yield new NextResult<Result<W>>(this);
+  *[Symbol.iterator](): Generator<Coroutine<ResultOf<W>>, undefined> {
+    while (this.claim()) yield new NextResult<ResultOf<W>>(this);
     return undefined;
   }
 

@@ -1,6 +1,7 @@
 import { badArgument, ValueError } from "../errors.ts";
 
-type ErrorClass = abstract new (...parameters: never) => unknown;
+/** A class whose instances are meant, by `instanceof`. */
+export type ErrorClass = abstract new (...parameters: never) => unknown;
 
 /** Which errors are meant: a predicate, which is also asked about groups as a whole, or error classes. */
 export type ExceptionCondition = ((error: unknown) => boolean) | ErrorClass | readonly ErrorClass[];

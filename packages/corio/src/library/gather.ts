@@ -9,18 +9,22 @@ import type { CancelOptions, FutureCallback } from "../futures/future.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
 
 /** The result of what can be waited for. */
-export type Result<W> = W extends Waitable<infer T> ? T : never;
+export type ResultOf<W> = W extends Waitable<infer T> ? T : never;
 
+/** Options of `gather`. */
 export interface GatherOptions {
   /** Puts exceptions into the list instead of throwing the first one. Default false. */
   readonly returnExceptions?: boolean;
 }
 
-type Results<Waitables extends readonly unknown[]> = {
-  -readonly [Index in keyof Waitables]: Result<Waitables[Index]>;
+/** The results of a list of what can be waited for, each in its place: what `gather` gives. */
+export type GatherResults<Waitables extends readonly unknown[]> = {
+  -readonly [Index in keyof Waitables]: ResultOf<Waitables[Index]>;
 };
-type Outcomes<Waitables extends readonly unknown[]> = {
-  -readonly [Index in keyof Waitables]: Result<Waitables[Index]> | Error;
+
+/** The same with an exception where there was one: what `gather` gives with `returnExceptions`. */
+export type GatherOutcomes<Waitables extends readonly unknown[]> = {
+  -readonly [Index in keyof Waitables]: ResultOf<Waitables[Index]> | Error;
 };
 
 /**
@@ -52,14 +56,14 @@ type Outcomes<Waitables extends readonly unknown[]> = {
 export function gather<const Waitables extends readonly Waitable<unknown>[]>(
   waitables: Waitables,
   options: GatherOptions & { readonly returnExceptions: true },
-): Future<Outcomes<Waitables>>;
+): Future<GatherOutcomes<Waitables>>;
 export function gather<const Waitables extends readonly Waitable<unknown>[]>(
   waitables: Waitables,
   options?: GatherOptions & { readonly returnExceptions?: false },
-): Future<Results<Waitables>>;
+): Future<GatherResults<Waitables>>;
 export function gather<const Waitables extends readonly Waitable<unknown>[]>(
   ...waitables: Waitables
-): Future<Results<Waitables>>;
+): Future<GatherResults<Waitables>>;
 export function gather(...parameters: readonly unknown[]): Future<unknown[]> {
   const [first, second] = parameters;
   if (Array.isArray(first)) {

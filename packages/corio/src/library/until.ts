@@ -82,6 +82,11 @@ class UntilEnd<T> extends Operation<T> {
     return "until";
   }
 
+  /** The function may be native code of the program: it has to find its task. */
+  override get isNative(): boolean {
+    return true;
+  }
+
   begin(task: Task): Future<T> {
     return new AbortableFuture<T>(task.loop, this.#start);
   }

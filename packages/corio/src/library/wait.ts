@@ -184,7 +184,7 @@ class Waiting extends Future<void> {
 
   override describeWait(): string {
     const waiting = this.#futures.filter((future) => future.state === PENDING);
-    return `wait for ${waiting.map((future) => future.describeWait()).join(", ")}`;
+    return `the wait for ${waiting.map((future) => future.describeWait()).join(", ")}`;
   }
 
   #release(): void {

@@ -228,7 +228,13 @@ export class Scheduler {
     const deadline = this.#timers.nextDeadline();
     if (deadline === undefined) return;
     let now = this.clock.time();
-    if (deadline > now && deadline < Infinity && this.#ready.length === 0 && this.#foreign === 0 && this.#mayJump) {
+    if (
+      deadline > now &&
+      deadline < Infinity &&
+      this.#ready.length === 0 &&
+      this.#foreign === 0 &&
+      this.#mayJump
+    ) {
       if (this.clock.jump?.(deadline) === true) now = this.clock.time();
     }
     for (let next: number | undefined = deadline; next !== undefined && next <= now;) {
