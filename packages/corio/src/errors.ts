@@ -36,9 +36,15 @@ const BRANDS = Symbol.for("corio.error.brands");
  * one copy of the package is known to another copy. A program's own subclasses go by their prototype chain as usual.
  */
 export abstract class CorioError extends Error {
+  /**
+   * By what `instanceof` knows the class in other copies of the package. A program's own subclasses have none of their
+   * own.
+   */
   static readonly brand: string = "CorioError";
+  /** What went wrong, for programs. */
   abstract readonly code: CorioErrorCode;
 
+  /** As the constructor of `Error`; `options.cause` is the error that led to this one. */
   constructor(message?: string, options?: ErrorOptions) {
     super(message, options);
     const prototype = new.target.prototype as object;
@@ -51,6 +57,7 @@ export abstract class CorioError extends Error {
     Object.defineProperty(prototype, BRANDS, { value: brandsOf(new.target), configurable: true });
   }
 
+  /** Also true for errors that another copy of the package made. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (typeof value !== "object" || value === null) return false;
     const brand = ownBrand(this);
@@ -96,6 +103,7 @@ export class RuntimeError extends CorioError {
   static override readonly brand: string = "RuntimeError";
   readonly code: CorioErrorCode;
 
+  /** As the constructor of `Error`, with a code in between. */
   constructor(message: string, code: CorioErrorCode = "CORIO_RUNTIME", options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -176,6 +184,7 @@ export class CancelledError extends CorioError {
   /** When it was asked for, in seconds of the loop's clock. */
   readonly requestedAt: number | undefined;
 
+  /** `details` tells where the cancellation came from. Without a reason among them the message is the reason. */
   constructor(message?: string, details: CancelDetails = {}) {
     super(message);
     // Who cancels without a reason gives none, whatever the message says.

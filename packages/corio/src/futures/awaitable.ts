@@ -3,6 +3,7 @@
  * look at one.
  */
 export interface Suspension {
+  /** @internal */
   readonly __suspension?: never;
 }
 
@@ -23,17 +24,20 @@ const answer: { done: true; value: unknown } = { done: true, value: undefined };
  * the loop's order, and can be cancelled on its own.
  */
 export abstract class Awaitable<T> implements Promise<T> {
+  /** What `await` calls: the running task waits, and its loop resumes it. Called by hand it returns a promise. */
   abstract then<Fulfilled = T, Rejected = never>(
     onFulfilled?: ((value: T) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
   ): Promise<Fulfilled | Rejected>;
 
+  /** As the `catch` of promises; returns a promise. */
   catch<Rejected = never>(
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
   ): Promise<T | Rejected> {
     return Promise.resolve<T>(this).catch(onRejected);
   }
 
+  /** As the `finally` of promises; returns a promise. */
   finally(onFinally?: (() => void) | null): Promise<T> {
     return Promise.resolve<T>(this).finally(onFinally);
   }
@@ -66,5 +70,6 @@ export abstract class Awaitable<T> implements Promise<T> {
     return { done: true, value };
   }
 
+  /** The name of the class. */
   abstract readonly [Symbol.toStringTag]: string;
 }

@@ -15,7 +15,7 @@ export class Context {
   #values: ContextValues;
   #entered = false;
 
-  /** An empty context; `copyContext()` copies the current one. */
+  /** An empty context; `copyContext()` copies the current one. The parameter is corio's own. */
   constructor(values: ContextValues = noContextValues) {
     this.#values = values;
   }
@@ -30,10 +30,12 @@ export class Context {
     this.#values = values;
   }
 
+  /** How many variables have a value in this context. */
   get size(): number {
     return this.#values.size;
   }
 
+  /** Whether `variable` has a value in this context; its default does not count. Python: `variable in context`. */
   has(variable: ContextVar<unknown>): boolean {
     return this.#values.has(variable);
   }
@@ -43,6 +45,7 @@ export class Context {
     return this.#values.has(variable) ? (this.#values.get(variable) as T) : fallback;
   }
 
+  /** A context with the same values, in constant time. Python: `Context.copy`. */
   copy(): Context {
     return new Context(this.#values);
   }
@@ -69,6 +72,7 @@ export class Context {
     }
   }
 
+  /** The variables that have a value now, each with it. Python: `Context.items`. */
   [Symbol.iterator](): IterableIterator<[ContextVar<unknown>, unknown]> {
     return new Map(this.#values).entries();
   }
@@ -97,6 +101,7 @@ const UNSET: unique symbol = Symbol("unset");
 
 /** What `ContextVar.set` returns: the way back. Python: `contextvars.Token`. */
 export class Token<T> {
+  /** The variable that was set. Python: `Token.var`. */
   readonly variable: ContextVar<T>;
   readonly #previous: T | typeof UNSET;
   readonly #context: Context;
@@ -161,9 +166,14 @@ export class Token<T> {
  * ```
  */
 export class ContextVar<T> {
+  /** The name, for reports only: two variables may have the same. */
   readonly name: string;
   readonly #defaultValue: T | typeof UNSET;
 
+  /**
+   * `defaultValue` is what `get` gives where the variable was not set. Throws `ArgumentTypeError` when the name is not
+   * a string. Python: `default`.
+   */
   constructor(name: string, options: { defaultValue?: T } = {}) {
     if (typeof name !== "string") throw badArgument("ContextVar", "a name", name);
     this.name = name;
@@ -180,6 +190,10 @@ export class ContextVar<T> {
     throw new ValueError(`context variable '${this.name}' has no value here and no default`);
   }
 
+  /**
+   * Gives the variable a value in the current context. The token leads back to the value before. Python:
+   * `ContextVar.set`.
+   */
   set(value: T): Token<T> {
     const context = currentContext();
     const variable = this as ContextVar<unknown>;
@@ -188,7 +202,12 @@ export class ContextVar<T> {
     return new Token<T>(this, previous, context);
   }
 
-  /** Puts back the value from before the `set` that made `token`. */
+  /**
+   * Puts back the value from before the `set` that made `token`.
+   *
+   * Python: `ContextVar.reset`. Throws `RuntimeError` when the token has been used, `ValueError` when it was made by
+   * another variable or in another context, `ArgumentTypeError` when it is no token.
+   */
   reset(token: Token<T>): void {
     if (!(token instanceof Token))
       throw badArgument("ContextVar.reset", "the token that set() returned", token);

@@ -34,6 +34,7 @@ const WATCHED = 4;
 export abstract class Coroutine<T = unknown> extends Awaitable<T> {
   #state: number = CREATED;
 
+  /** @internal */
   constructor() {
     super();
     noteCoroutineMade(this, askForFlush);
@@ -145,11 +146,15 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
     return "Coroutine";
   }
 
-  /** Using a coroutine where its result was meant is the commonest mistake: it is caught wherever it can be seen. */
+  /**
+   * Using a coroutine where its result was meant is the commonest mistake: it is caught wherever it can be seen. Throws
+   * `RuntimeError` (`CORIO_COROUTINE_AS_VALUE`).
+   */
   [Symbol.toPrimitive](): never {
     throw this.misuseError();
   }
 
+  /** As with `Symbol.toPrimitive`, a mistake: throws `RuntimeError` (`CORIO_COROUTINE_AS_VALUE`). */
   toJSON(): never {
     throw this.misuseError();
   }
@@ -314,7 +319,7 @@ export function coroutine(
   }
   const coroutineFunction = isGeneratorFunction(callee)
     ? function (this: unknown, ...parameters: unknown[]): Coroutine {
-        return new GeneratorCoroutine(callee as (...parameters: never) => Steps<unknown>, this, parameters);
+        return new GeneratorCoroutine(callee, this, parameters);
       }
     : function (this: unknown, ...parameters: unknown[]): Coroutine {
         return new NativeCoroutine(callee as (...parameters: never) => Promise<unknown>, this, parameters);

@@ -30,16 +30,22 @@ import type { TaskOptions } from "./task.ts";
 
 /** What an exception handler is told. asyncio's keys, in camelCase where they are two words. */
 export interface ExceptionContext {
+  /** What happened, in words. */
   readonly message: string;
+  /** What was thrown, if it is about that. */
   readonly exception?: unknown;
+  /** The future that it is about. */
   readonly future?: Future;
+  /** The task that it is about. */
   readonly task?: Task;
+  /** The handle of the callback that it is about. */
   readonly handle?: Handle;
   /** Where the future, task or handle was made; known in debug mode. */
   readonly sourceTraceback?: string | undefined;
   readonly [key: string]: unknown;
 }
 
+/** Told of every error that nobody else can get. What it throws itself goes to the default handler. */
 export type ExceptionHandler = (loop: EventLoop, context: ExceptionContext) => void;
 
 /** Makes a task of a coroutine; the options are those given to `createTask`. */
@@ -89,6 +95,10 @@ export class EventLoop implements SchedulerClient {
   #deadlock: DeadlockError | null = null;
   #unseen = new Set<UnseenException>();
 
+  /**
+   * A loop that does not run yet. `clock` is where its time comes from, by default the host's monotonic clock; `debug`
+   * is by default on when `CORIO_DEBUG=1` is set.
+   */
   constructor(options: { clock?: Clock; debug?: boolean } = {}) {
     this.scheduler = Scheduler.of(options.clock ?? systemClock);
     this.#isDebug = options.debug ?? host.debugRequested;
@@ -97,10 +107,12 @@ export class EventLoop implements SchedulerClient {
 
   // ── Life cycle ────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** True while the loop runs. asyncio: `is_running`. */
   isRunning(): boolean {
     return this.#isRunning;
   }
 
+  /** True after `close`. asyncio: `is_closed`. */
   isClosed(): boolean {
     return this.#isClosed;
   }
@@ -326,6 +338,7 @@ export class EventLoop implements SchedulerClient {
     }
   }
 
+  /** A pending future of this loop. asyncio: `create_future`. */
   createFuture<T>(): Future<T> {
     return new Future<T>(this);
   }
@@ -349,6 +362,7 @@ export class EventLoop implements SchedulerClient {
     this.#taskFactory = factory;
   }
 
+  /** What was given to `setTaskFactory`; null stands for plain tasks. */
   getTaskFactory(): TaskFactory | null {
     return this.#taskFactory;
   }
@@ -363,6 +377,7 @@ export class EventLoop implements SchedulerClient {
     this.#exceptionHandler = handler;
   }
 
+  /** What was given to `setExceptionHandler`; null stands for the default handler. */
   getExceptionHandler(): ExceptionHandler | null {
     return this.#exceptionHandler;
   }
@@ -464,6 +479,7 @@ export class EventLoop implements SchedulerClient {
 
   // ── Debug mode ────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** True in debug mode. asyncio: `get_debug`. */
   getDebug(): boolean {
     return this.#isDebug;
   }
@@ -557,6 +573,7 @@ export class EventLoop implements SchedulerClient {
     return tasks;
   }
 
+  /** How many tasks of the loop are not done. asyncio: `len(all_tasks(loop))`. */
   get taskCount(): number {
     return this.#taskCount;
   }

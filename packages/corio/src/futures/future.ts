@@ -81,14 +81,20 @@ export class Future<T = unknown> extends Awaitable<T> {
     return "Future";
   }
 
+  /** The loop that the future belongs to. asyncio: `get_loop`. */
   getLoop(): EventLoop {
     return this.loop;
   }
 
+  /** True when the future has a value or an exception, or was cancelled. */
   done(): boolean {
     return this.state !== PENDING;
   }
 
+  /**
+   * True when the future was cancelled. A task counts as cancelled when it has ended that way, not when that was asked
+   * for.
+   */
   cancelled(): boolean {
     return this.state === CANCELLED;
   }

@@ -37,10 +37,12 @@ export class Handle implements Runnable {
     this.#parameters = [];
   }
 
+  /** True after `cancel`. */
   cancelled(): boolean {
     return this.#callback === null;
   }
 
+  /** The context in which the callback runs. asyncio: `get_context`. */
   getContext(): Context {
     return this.#context;
   }
@@ -71,6 +73,7 @@ export class Handle implements Runnable {
     }
   }
 
+  /** @internal */
   protected describe(): Record<string, unknown> {
     return {};
   }

@@ -97,6 +97,11 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   /** @internal */
   previousTask: Task | null = null;
 
+  /**
+   * Schedules the first step, or runs it when `eagerStart` is set. Takes a coroutine only, else throws
+   * `ArgumentTypeError`; `createTask` takes more. The loop is by default the running one; the third parameter is
+   * corio's own.
+   */
   constructor(
     coroutine: Coroutine<T>,
     options: TaskOptions & { readonly loop?: EventLoop | undefined } = {},
@@ -125,6 +130,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     return "Task";
   }
 
+  /** The name for reports: the one it was given, else `Task-` and a number. asyncio: `get_name`. */
   getName(): string {
     if (typeof this.#name === "number") this.#name = `Task-${this.#name.toString()}`;
     return this.#name;
@@ -140,6 +146,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     return this.#coroutine;
   }
 
+  /** The context the task runs in. asyncio: `get_context`. */
   getContext(): Context {
     if (!(this.#context instanceof Context)) this.#context = new Context(this.#context);
     return this.#context;

@@ -2,6 +2,7 @@ import { badArgument } from "../errors.ts";
 
 /** What `aclosing` can close: anything with an asynchronous `return`, as async generators have. */
 export interface AsyncClosable {
+  /** Ends the generator; what has none needs no closing. */
   return?(value?: unknown): PromiseLike<unknown>;
 }
 

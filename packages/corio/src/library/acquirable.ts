@@ -81,6 +81,7 @@ export class Guard implements Disposable {
     held?.release();
   }
 
+  /** Releases at the end of a `using` block, if that has not been done. */
   [Symbol.dispose](): void {
     this.release();
   }

@@ -133,6 +133,7 @@ export function amap<Item, T>(
 
 /** What `amap` returns. */
 export interface AsyncMap<T> extends AsyncIterable<T> {
+  /** Itself: it can be iterated once. */
   [Symbol.asyncIterator](): AsyncMap<T>;
   /** The next result. */
   next(): Coroutine<IteratorResult<T, undefined>>;

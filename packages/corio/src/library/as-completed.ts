@@ -16,6 +16,7 @@ import type { Duration } from "./duration.ts";
 import type { ResultOf } from "./gather.ts";
 import { isIterable } from "./wait.ts";
 
+/** Options of `asCompleted`. */
 export interface AsCompletedOptions {
   /** For all of them together, from the call on. Default: no limit. */
   readonly timeout?: Duration | null | undefined;

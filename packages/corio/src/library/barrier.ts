@@ -16,7 +16,9 @@ export type BarrierState = "filling" | "draining" | "resetting" | "broken";
 
 /** What `Barrier.statistics()` gives. */
 export interface BarrierStatistics {
+  /** How many tasks have to come. */
   readonly parties: number;
+  /** What the barrier is doing. */
   readonly state: BarrierState;
   /** How many tasks wait for the others: those that came for this round. */
   readonly nWaiting: number;
@@ -67,6 +69,10 @@ export class Barrier {
    */
   readonly #waiters: WaitQueue = new WaitQueue("Barrier", () => this.describe());
 
+  /**
+   * `parties` is how many tasks have to come. Throws `ArgumentTypeError` when it is not an integer, `ValueError` when
+   * it is less than 1.
+   */
   constructor(parties: number) {
     if (!Number.isInteger(parties)) throw badArgument("Barrier", "an integer number of parties", parties);
     if (parties < 1) throw new ValueError(`Barrier expects at least 1 party, got ${parties}`);
@@ -140,6 +146,7 @@ export class Barrier {
     });
   }
 
+  /** What the barrier is doing at this moment, as a frozen object. asyncio: none. */
   statistics(): BarrierStatistics {
     return Object.freeze({
       parties: this.#parties,

@@ -24,6 +24,7 @@ import { Semaphore } from "./semaphore.ts";
 export class BoundedSemaphore extends Semaphore {
   readonly #bound: number;
 
+  /** `value` is how many places there are; at first all are free. Throws as `Semaphore` does. */
   constructor(value = 1) {
     super(value);
     this.#bound = value;

@@ -16,14 +16,17 @@ export interface FrameCallGraphEntry {
 
 /** A future, what it is doing, and who waits for it. asyncio: `FutureCallGraph`. */
 export interface FutureCallGraph {
+  /** The future or task itself. */
   readonly future: Future;
   /** The coroutines of a task, innermost first. Empty for a plain future. */
   readonly callStack: readonly FrameCallGraphEntry[];
   /** What the task waits for, in words; null for a plain future or a done task. */
   readonly waitsFor: string | null;
+  /** The futures and tasks that wait for it, and what waits for those. */
   readonly awaitedBy: readonly FutureCallGraph[];
 }
 
+/** Options of `captureCallGraph`, `formatCallGraph` and `printCallGraph`. */
 export interface CallGraphOptions {
   /** Entries kept of each call stack: positive counts from the innermost, negative from the outermost, 0 keeps none. */
   readonly limit?: number;

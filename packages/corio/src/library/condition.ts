@@ -12,6 +12,7 @@ import { Waiter, WaitQueue } from "./wait-queue.ts";
 
 /** What `Condition.statistics()` gives. */
 export interface ConditionStatistics {
+  /** Whether a task holds the lock. */
   readonly locked: boolean;
   /** How many tasks wait to be notified. */
   readonly tasksWaiting: number;
@@ -57,6 +58,7 @@ export class Condition extends Acquirable {
   readonly #lock: Lock;
   readonly #waiters: WaitQueue = new WaitQueue("Condition", () => "Condition");
 
+  /** `lock` may be shared with other conditions; by default the condition has one of its own. */
   constructor(lock: Lock = new Lock()) {
     super();
     if (!(lock instanceof Lock)) throw badArgument("Condition", "a Lock", lock);
@@ -120,6 +122,7 @@ export class Condition extends Acquirable {
     this.#waiters.wakeAll();
   }
 
+  /** What the condition is doing at this moment, as a frozen object. asyncio: none. */
   statistics(): ConditionStatistics {
     const { locked, tasksWaiting: tasksWaitingForLock } = this.#lock.statistics();
     return Object.freeze({ locked, tasksWaiting: this.#waiters.length, tasksWaitingForLock });

@@ -2,12 +2,19 @@ import { badArgument, ValueError } from "../errors.ts";
 
 /** A length of time in parts, as `Temporal.Duration` takes them; missing parts are 0. */
 export interface DurationParts {
+  /** Days, of 86 400 seconds each. */
   readonly days?: number;
+  /** Hours, of 3600 seconds each. */
   readonly hours?: number;
+  /** Minutes, of 60 seconds each. */
   readonly minutes?: number;
+  /** Seconds. */
   readonly seconds?: number;
+  /** Thousandths of a second. */
   readonly milliseconds?: number;
+  /** Millionths of a second. */
   readonly microseconds?: number;
+  /** Billionths of a second. */
   readonly nanoseconds?: number;
 }
 

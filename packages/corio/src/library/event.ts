@@ -7,6 +7,7 @@ import { Waiter, WaitQueue } from "./wait-queue.ts";
 
 /** What `Event.statistics()` gives. */
 export interface EventStatistics {
+  /** What `isSet()` gives. */
   readonly isSet: boolean;
   /** How many tasks wait. */
   readonly tasksWaiting: number;
@@ -43,6 +44,7 @@ export class Event {
   #isSet = false;
   readonly #waiters: WaitQueue = new WaitQueue("Event", () => "Event (not set)");
 
+  /** True after `set`, until `clear`. asyncio: `is_set`. */
   isSet(): boolean {
     return this.#isSet;
   }
@@ -70,6 +72,7 @@ export class Event {
     return new Wait(this);
   }
 
+  /** What the event is doing at this moment, as a frozen object. asyncio: none. */
   statistics(): EventStatistics {
     return Object.freeze({ isSet: this.#isSet, tasksWaiting: this.#waiters.length });
   }

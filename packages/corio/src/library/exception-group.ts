@@ -46,9 +46,12 @@ const BRAND = "ExceptionGroup";
  * ```
  */
 export class ExceptionGroup<E = unknown> extends AggregateError {
+  /** What went wrong, for programs. */
   readonly code = "CORIO_EXCEPTION_GROUP" as const;
+  /** The errors, which may be groups themselves. Python: `exceptions`. */
   declare errors: E[];
 
+  /** `errors` has at least one member; `options.cause` is the error that led to these. */
   constructor(message: string, errors: readonly E[], options?: ErrorOptions) {
     if (typeof message !== "string") throw badArgument("ExceptionGroup", "a message", message);
     if (!Array.isArray(errors)) throw badArgument("ExceptionGroup", "an array of errors", errors);
@@ -57,6 +60,7 @@ export class ExceptionGroup<E = unknown> extends AggregateError {
     super(errors, message, options);
   }
 
+  /** Also true for groups that another copy of the package made. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (typeof value !== "object" || value === null) return false;
     // A program's own subclasses go by their prototype chain as usual.

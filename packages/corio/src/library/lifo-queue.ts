@@ -19,6 +19,7 @@ import type { QueueOptions } from "./queue.ts";
  * ```
  */
 export class LifoQueue<T = unknown> extends Queue<T> {
+  /** `maxsize` is how many items fit in, any number by default. Throws `ArgumentTypeError` when it is not a number. */
   constructor(maxsize: number | QueueOptions = 0) {
     super(maxsize, new Stack<T>());
   }

@@ -11,6 +11,7 @@ import type { Waiter } from "./wait-queue.ts";
 
 /** What `Lock.statistics()` gives. */
 export interface LockStatistics {
+  /** Whether a task holds the lock. */
   readonly locked: boolean;
   /** How many tasks wait in `acquire`. */
   readonly tasksWaiting: number;
@@ -83,6 +84,7 @@ export class Lock extends Acquirable implements TakesTurns {
     this.#line.wakeFirst();
   }
 
+  /** What the lock is doing at this moment, as a frozen object. asyncio: none. */
   statistics(): LockStatistics {
     return Object.freeze({ locked: this.#isLocked, tasksWaiting: this.#line.live });
   }

@@ -38,6 +38,10 @@ export interface PriorityQueueOptions<T> extends QueueOptions {
  * ```
  */
 export class PriorityQueue<T = unknown> extends Queue<T> {
+  /**
+   * `maxsize` is how many items fit in, any number by default; `compare` may also be among the options. Throws
+   * `ArgumentTypeError` when the size is not a number or `compare` not a function.
+   */
   constructor(maxsize: number | PriorityQueueOptions<T> = 0, compare?: Compare<T>) {
     const wanted: unknown =
       compare ?? (typeof maxsize === "object" ? maxsize.compare : undefined) ?? compareByValue;

@@ -24,7 +24,9 @@ export interface ShutdownOptions {
 
 /** Where a queue keeps its items; it decides which of them is next. */
 export interface QueueStore<T> {
+  /** How many items there are. */
   readonly length: number;
+  /** Puts an item in. */
   push(item: T): void;
   /** Takes the next item out; called only when there is one. */
   pop(): T;
@@ -32,7 +34,9 @@ export interface QueueStore<T> {
 
 /** What `Queue.statistics()` gives. */
 export interface QueueStatistics {
+  /** How many items are in the queue. */
   readonly size: number;
+  /** How many items fit in; 0 or less means any number. */
   readonly maxsize: number;
   /** How many tasks wait in `get`. */
   readonly gettersWaiting: number;
@@ -40,6 +44,7 @@ export interface QueueStatistics {
   readonly puttersWaiting: number;
   /** How many items were put in for which `taskDone` has not been called. */
   readonly unfinishedTasks: number;
+  /** True after `shutdown`. */
   readonly isShutDown: boolean;
 }
 
@@ -90,6 +95,10 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
   #unfinishedTasks = 0;
   #isShutDown = false;
 
+  /**
+   * `maxsize` is how many items fit in, any number by default; `store` keeps them, by default first in, first out.
+   * Throws `ArgumentTypeError` when the size is not a number.
+   */
   constructor(maxsize: number | QueueOptions = 0, store: QueueStore<T> = new Ring<T>()) {
     const size: unknown = typeof maxsize === "object" ? (maxsize.maxsize ?? 0) : maxsize;
     const kind = this[Symbol.toStringTag];
@@ -114,6 +123,7 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
     );
   }
 
+  /** The name of the class. */
   get [Symbol.toStringTag](): string {
     return "Queue";
   }
@@ -218,6 +228,7 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
     this.#putters.wakeAll();
   }
 
+  /** What the queue is doing at this moment, as a frozen object. asyncio: none. */
   statistics(): QueueStatistics {
     return Object.freeze({
       size: this.#items.length,

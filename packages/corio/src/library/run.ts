@@ -2,6 +2,7 @@ import type { Waitable } from "../futures/ensure-future.ts";
 import { Runner } from "./runner.ts";
 import type { RunnerOptions, RunnerRunOptions } from "./runner.ts";
 
+/** Options of `run`: those of a `Runner` and of its `run`. */
 export interface RunOptions extends RunnerOptions, RunnerRunOptions {}
 
 /**

@@ -13,6 +13,7 @@ import type { CoroutineLike } from "../futures/to-coroutine.ts";
 import type { Clock } from "../loop/clock.ts";
 import { allDone } from "./all-done.ts";
 
+/** Options of the `Runner` constructor. */
 export interface RunnerOptions {
   /** Debug mode; by default on when `CORIO_DEBUG=1` is set. */
   readonly debug?: boolean;
@@ -22,6 +23,7 @@ export interface RunnerOptions {
   readonly loopFactory?: () => EventLoop;
 }
 
+/** Options of `Runner.run`. */
 export interface RunnerRunOptions {
   /** The context of the main task; by default the runner's own, which all its runs share. */
   readonly context?: Context;
@@ -66,6 +68,7 @@ export class Runner {
   #isClosed = false;
   #interrupts = 0;
 
+  /** Runs nothing and makes no loop yet: that happens on first use. */
   constructor(options: RunnerOptions = {}) {
     this.#options = options;
   }
@@ -118,6 +121,7 @@ export class Runner {
     }
   }
 
+  /** Closes the runner at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

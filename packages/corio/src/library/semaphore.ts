@@ -11,6 +11,7 @@ import { WaitQueue } from "./wait-queue.ts";
 export interface SemaphoreStatistics {
   /** How many more tasks may acquire. */
   readonly value: number;
+  /** What `locked()` gives. */
   readonly locked: boolean;
   /** How many tasks wait in `acquire` for their turn. */
   readonly tasksWaiting: number;
@@ -54,6 +55,10 @@ export class Semaphore extends Acquirable implements TakesTurns {
     return `${this[Symbol.toStringTag]} (value ${this.#value})`;
   });
 
+  /**
+   * `value` is how many places are free at first. Throws `ArgumentTypeError` when it is not an integer, `ValueError`
+   * when it is negative.
+   */
   constructor(value = 1) {
     super();
     if (!Number.isInteger(value)) throw badArgument("Semaphore", "an integer", value);
@@ -81,6 +86,7 @@ export class Semaphore extends Acquirable implements TakesTurns {
     this.grantNext();
   }
 
+  /** What the semaphore is doing at this moment, as a frozen object. asyncio: none. */
   statistics(): SemaphoreStatistics {
     return Object.freeze({ value: this.#value, locked: this.locked(), tasksWaiting: this.#waiters.length });
   }

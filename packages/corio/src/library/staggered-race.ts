@@ -17,11 +17,13 @@ import { isIterable } from "./wait.ts";
 /** Starts one of the competitors of `staggeredRace`. */
 export type Competitor<T> = (() => Steps<T>) | (() => PromiseLike<T>);
 
+/** Options of `staggeredRace`. */
 export interface StaggeredRaceOptions {
   /** The loop to run the competitors on; by default the running one. */
   readonly loop?: EventLoop | undefined;
 }
 
+/** What `staggeredRace` gives. asyncio: the tuple of `winner_result`, `winner_index` and `exceptions`. */
 export interface StaggeredRaceResult<T> {
   /** The winner's result; null when nobody won. */
   readonly result: T | null;

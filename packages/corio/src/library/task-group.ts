@@ -94,6 +94,7 @@ export class TaskGroup implements Scope, StackedScope {
     return this.#children.size;
   }
 
+  /** The children that are not done, in the order they were made. */
   [Symbol.iterator](): IterableIterator<Task> {
     return this.#children.values();
   }

@@ -77,6 +77,7 @@ export class Timeout implements Scope, StackedScope {
     return this.#state === "expiring" || this.#state === "expired";
   }
 
+  /** Where the block stands. */
   get state(): TimeoutState {
     return this.#state;
   }

@@ -18,8 +18,10 @@ export const FIRST_EXCEPTION = "FIRST_EXCEPTION" as const;
 /** `wait` returns when all are done. */
 export const ALL_COMPLETED = "ALL_COMPLETED" as const;
 
+/** When `wait` returns. */
 export type ReturnWhen = typeof FIRST_COMPLETED | typeof FIRST_EXCEPTION | typeof ALL_COMPLETED;
 
+/** Options of `wait`. */
 export interface WaitOptions {
   /** Return after this long at the latest. Default: no limit. */
   readonly timeout?: Duration | null | undefined;
@@ -30,6 +32,7 @@ export interface WaitOptions {
 /** The future that stands for what was given: itself, or for a promise one that watches it. */
 export type FutureOf<W> = W extends Future<infer _> ? W : W extends PromiseLike<infer T> ? Future<T> : never;
 
+/** What `wait` gives. A future that ends right after the wait was over may be among the done ones. */
 export interface WaitResult<F> {
   /** In the order of the arguments. */
   readonly done: Set<F>;

@@ -6,12 +6,15 @@ import { VirtualClock } from "./virtual-clock.ts";
 
 /** What the body of an isolated test is given. */
 export interface Fixture {
+  /** The loop that the test runs on. */
   readonly loop: EventLoop;
+  /** The loop's clock: a `VirtualClock` unless the options say otherwise. */
   readonly clock: Clock;
   /** Runs `cleanup` after the test, in reverse order, also when it failed. unittest: `addAsyncCleanup`. */
   addCleanup(cleanup: () => unknown): void;
 }
 
+/** Options of `isolated`. */
 export interface IsolatedOptions {
   /** Default: a new `VirtualClock` for each test. */
   readonly clock?: () => Clock;

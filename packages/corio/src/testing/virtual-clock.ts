@@ -3,6 +3,7 @@ import { toSeconds } from "../library/duration.ts";
 import type { Duration } from "../library/duration.ts";
 import type { Clock } from "../loop/clock.ts";
 
+/** Options of the `VirtualClock` constructor. */
 export interface VirtualClockOptions {
   /** Where the clock starts, in seconds. Default 0. */
   readonly start?: number;
@@ -43,6 +44,7 @@ export class VirtualClock implements Clock {
   /** How far `advance` allows the clock to go, when it does not jump by itself. */
   #limit: number;
 
+  /** Throws `ArgumentTypeError` or `ValueError` when `foreignGrace` is no duration. */
   constructor(options: VirtualClockOptions = {}) {
     this.#now = options.start ?? 0;
     this.#limit = this.#now;
