@@ -37,6 +37,7 @@ const hostLegs = HOSTS.map(({ name, label, unavailable }) => ({
 // The longest first.
 /** @type {Leg[]} */
 const otherLegs = [
+  { name: "conformance", label: "conformance", command: [inRoot("conformance/run.mjs"), "--jobs", "1"] },
   { name: "lint", label: "lint", command: [inRoot("scripts/lint.mjs")] },
   script("snippets"),
   script("packaging"),

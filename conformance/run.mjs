@@ -1,0 +1,139 @@
+// npm run conformance [-- --programs N] [-- --jobs N] [-- --from SEED] [-- --most N]: random programs on corio and on
+// CPython's asyncio. `--replay TOKEN` (or `--replay seed:N`) runs one again.
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { buildCorioIfStale } from "../scripts/lib/build.mjs";
+import { inRoot } from "../scripts/lib/paths.mjs";
+import { pool } from "../scripts/lib/pool.mjs";
+import { installRuntimes, runtimePath, runtimesAvailable } from "../scripts/lib/runtimes.mjs";
+
+/** Programs a worker runs before a fresh one takes over: Python's memory only grows. */
+const CHUNK = 1500;
+/** Milliseconds without a sign of life after which a worker is taken to hang. */
+const PATIENCE = 60_000;
+
+const { values: options } = parseArgs({
+  options: {
+    programs: { type: "string", default: "6000" },
+    jobs: { type: "string", default: "2" },
+    from: { type: "string", default: "1" },
+    most: { type: "string", default: "3" },
+    replay: { type: "string" },
+    keep: { type: "boolean", default: false },
+  },
+});
+
+const node = await prepareNode();
+if (options.replay === undefined) await runPrograms();
+else process.exitCode = await replay(options.replay);
+
+/** The command that runs a TypeScript file on the sources, where that is possible. */
+async function prepareNode() {
+  if (!runtimesAvailable) {
+    await buildCorioIfStale();
+    return [process.execPath, "--no-warnings", inRoot("scripts/run-ts.mjs")];
+  }
+  await installRuntimes();
+  return [runtimePath("node24/bin/node"), "--no-warnings", "--conditions=corio-source"];
+}
+
+async function runPrograms() {
+  const first = Number(options.from);
+  const total = Number(options.programs);
+  const most = Number(options.most);
+  const started = Date.now();
+  const chunks = Array.from({ length: Math.ceil(total / CHUNK) }, (_, index) => {
+    const from = first + index * CHUNK;
+    return { from, count: Math.min(CHUNK, first + total - from) };
+  });
+  let programs = 0;
+  let events = 0;
+  let failed = 0;
+  await pool(chunks, Number(options.jobs), async ({ from, count }) => {
+    if (failed >= most) return;
+    const result = await runChunk(from, count, most - failed);
+    programs += result.programs;
+    events += result.events;
+    failed += result.failures.length;
+    for (const failure of result.failures) console.log(`FAILED ${failure}\n`);
+    if (total > 20 * CHUNK) console.log(`${programs} programs, ${events} events, ${failed} differences`);
+  });
+  console.log(`${programs} programs, ${events} events in ${Math.round((Date.now() - started) / 1000)} s`);
+  console.log(`${programs - failed} passed, ${failed} failed`);
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+/**
+ * One worker's programs.
+ *
+ * @param {number} from
+ * @param {number} count
+ * @param {number} most
+ * @returns {Promise<{ programs: number, events: number, failures: string[] }>}
+ */
+async function runChunk(from, count, most) {
+  const worker = start("worker.ts", [String(from), String(count), String(most)], ["ignore", "pipe", "pipe"]);
+  /** @type {string[]} */
+  const failures = [];
+  let seed = from;
+  let programs = 0;
+  let events = 0;
+  let errors = "";
+  /** @type {"works" | "done" | "hangs"} */
+  let state = "works";
+  const readState = () => state;
+  const watch = () =>
+    setTimeout(() => {
+      state = "hangs";
+      worker.kill("SIGKILL");
+    }, PATIENCE);
+  let patience = watch();
+  worker.stderr?.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
+    errors = (errors + text).slice(-4000);
+  });
+  const lines = createInterface({ input: /** @type {import("node:stream").Readable} */ (worker.stdout) });
+  lines.on("line", (line) => {
+    clearTimeout(patience);
+    patience = watch();
+    /** @type {import("./src/messages.ts").Message} */
+    const message = JSON.parse(line);
+    if (message.type === "at") {
+      programs += message.seed - seed;
+      seed = message.seed;
+    } else if (message.type === "difference") failures.push(`seed ${message.seed}\n${message.report}`);
+    else {
+      state = "done";
+      programs = message.programs;
+      events = message.events;
+    }
+  });
+  await new Promise((resolve) => worker.on("close", resolve));
+  clearTimeout(patience);
+  if (readState() !== "done") {
+    const how = readState() === "hangs" ? "does not end" : `ends the process\n${errors}`;
+    failures.push(`seed ${seed}: the program ${how}\nnpm run conformance -- --replay seed:${seed}`);
+    programs++;
+  }
+  return { programs, events, failures };
+}
+
+/** @param {string} token */
+async function replay(token) {
+  const child = start("replay.ts", [token, ...(options.keep ? ["--keep"] : [])], "inherit");
+  return await new Promise((/** @type {(code: number) => void} */ resolve) => {
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
+
+/**
+ * @param {string} file in `src`
+ * @param {readonly string[]} args
+ * @param {import("node:child_process").StdioOptions} stdio
+ */
+function start(file, args, stdio) {
+  const [command = "", ...before] = node;
+  const path = fileURLToPath(new URL(`src/${file}`, import.meta.url));
+  return spawn(command, [...before, path, ...args], { stdio });
+}

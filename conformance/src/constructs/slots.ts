@@ -1,0 +1,21 @@
+/**
+ * What a program keeps under names, for all its functions: they are set when the program gets there, so every use
+ * is guarded.
+ */
+const names = (prefix: string, count: number): readonly string[] =>
+  Array.from({ length: count }, (_, index) => prefix + String(index + 1));
+
+export const TASKS = names("t", 6);
+/** Futures that the program itself completes. */
+export const PROMISES = names("p", 3);
+/** What `gather` and `shield` return. */
+export const COMBINED = names("g", 3);
+export const HANDLES = names("h", 3);
+export const DEADLINES = names("d", 3);
+export const GROUPS = names("tg", 2);
+export const CALLBACKS = names("cb", 2);
+export const TOKENS = names("k", 2);
+export const CONTEXTS = names("c", 2);
+
+export const AWAITABLES = [...TASKS, ...TASKS, ...TASKS, ...PROMISES, ...COMBINED];
+export const FUTURES = [...TASKS, ...TASKS, ...PROMISES, ...COMBINED];
