@@ -8,7 +8,7 @@ import { captureSite, isDebugging } from "./debug.ts";
 import type { Future } from "./future.ts";
 import { NestedStrand } from "./generator-strand.ts";
 import { isCalledByHand, NativeAwait } from "./native-await.ts";
-import { flushFresh, noteCoroutineMade, unwatch } from "./never-awaited.ts";
+import { flushFresh, noteCoroutineMade, noteInGoodHands, unwatch } from "./never-awaited.ts";
 import { runningTask } from "./running.ts";
 import { showAs } from "./show-as.ts";
 import type { Task } from "./task.ts";
@@ -107,6 +107,7 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
 
   private setState(state: number): void {
     if (this.#state >= WATCHED) unwatch(this);
+    else if (this.#state === CREATED) noteInGoodHands(this);
     this.#state = state;
   }
 
