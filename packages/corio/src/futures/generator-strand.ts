@@ -27,7 +27,7 @@ interface Frame {
 export type StrandStatus =
   /** Waits for a future, or for the next iteration. */
   | "suspended"
-  /** Waits for a native coroutine, whose step is open. */
+  /** Waits for native code, whose step is open. */
   | "native"
   /** Over: the sink has the result. */
   | "ended";
@@ -131,6 +131,7 @@ export abstract class GeneratorStrand extends Strand {
       failed = false;
       value = undefined;
       let wanted = result.value;
+      let isNative = false;
       if (wanted === undefined) {
         this.task.suspendOnYield(this);
         return "suspended";
@@ -142,7 +143,8 @@ export abstract class GeneratorStrand extends Strand {
             value = wanted.attempted();
             continue;
           }
-          body = wanted.isNative ? this.beginNative(wanted) : wanted.begin(this.task);
+          isNative = wanted.isNative;
+          body = isNative ? this.beginNative(wanted) : wanted.begin(this.task);
         } catch (error) {
           failed = true;
           value = error;
@@ -169,7 +171,7 @@ export abstract class GeneratorStrand extends Strand {
       }
       if (wanted.state === PENDING) {
         this.task.suspendOn(this, wanted as Future<unknown>);
-        return "suspended";
+        return isNative ? "native" : "suspended";
       }
       if (wanted.state === FINISHED) value = wanted.outcome;
       else {

@@ -339,11 +339,8 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     try {
       coroutine.noteStart();
       const body = coroutine.begin(this);
-      if (body instanceof Future) {
-        this.awaitBody(body);
-        return false;
-      }
-      this.awaitNative(body as Promise<T>);
+      if (body instanceof Future) this.awaitBody(body);
+      else this.awaitNative(body as Promise<T>);
     } catch (error) {
       this.fail(error);
     }
