@@ -46,6 +46,8 @@ export class Scheduler {
   #hostTimer: HostTimer | null = null;
   #hostTimerDeadline = Infinity;
   #stopWatchingIdle: (() => void) | null = null;
+  /** A native function's step was part of the iteration. */
+  #hadStep = false;
   /** The microtask queue was seen to be empty, and nothing has become ready since. */
   #isQuiet = false;
 
@@ -178,17 +180,22 @@ export class Scheduler {
       continueAfterStep(this);
       return;
     }
+    while (this.#runIteration());
+  };
+
+  /** Runs the iteration, or what is left of it. True when the next one can follow at once. */
+  #runIteration(): boolean {
     if (this.#left === 0 && !this.#beginIteration()) {
       if (!this.#isQuiet && this.clock.jump !== undefined) {
         // A clock that jumps must not jump over what microtasks are about to ask for, nor call that a deadlock.
         this.#isQuiet = true;
         host.context.neutral.runInAsyncScope(host.drained, undefined, this.#startPump);
-        return;
+        return false;
       }
       this.#isQuiet = false;
       this.#awake = false;
       this.#rest();
-      return;
+      return false;
     }
     this.#isQuiet = false;
     while (this.#left > 0) {
@@ -196,17 +203,25 @@ export class Scheduler {
         this.#untilLook = HANDLES_PER_LOOK;
         if (host.now() > this.#turnEnd) {
           host.turn(this.#startTurn);
-          return;
+          return false;
         }
       }
       this.#left--;
       this.#ready.shift()?.run();
       // A native function goes on in microtasks; `continue` is called when its step has ended.
-      if (currentStepOwner() !== null) return;
+      if (currentStepOwner() !== null) {
+        this.#hadStep = true;
+        return false;
+      }
     }
-    // Between iterations, promises that have settled meanwhile get their microtasks.
+    if (this.#hadStep) {
+      this.#hadStep = false;
+      return true;
+    }
+    // Between iterations, promises that have settled meanwhile get their microtasks; after a step they have had them.
     void microtasks.then(this.#pump);
-  };
+    return false;
+  }
 
   /** Adds the timers that are due and fixes what the next iteration runs. False: nothing is ready. */
   #beginIteration(): boolean {
