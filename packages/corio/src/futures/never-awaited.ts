@@ -33,8 +33,8 @@ export function noteCoroutineMade(coroutine: Coroutine<unknown>, askForFlush: ()
 
 /** The coroutine is in good hands. Mostly it was the last one made: then it need not be looked at again. */
 export function noteInGoodHands(coroutine: Coroutine<unknown>): void {
-  if (fresh[fresh.length - 1] === coroutine) fresh.pop();
-  else if (freshOutside[freshOutside.length - 1] === coroutine) freshOutside.pop();
+  if (fresh[fresh.length - 1] === coroutine) fresh.length--;
+  else if (freshOutside[freshOutside.length - 1] === coroutine) freshOutside.length--;
 }
 
 /** The iteration is over: what has not been started by now is watched from here on. */
