@@ -18,7 +18,7 @@ import {
 } from "corio";
 import type { Coroutine } from "corio";
 import { VirtualClock } from "corio/testing";
-import { assert, describe, test } from "./support/harness.ts";
+import { assert, describe, test, testOn } from "./support/harness.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
 
 const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
@@ -449,4 +449,42 @@ describe("a task's variables", () => {
       assert.equal(await task, "outer");
       assert.equal(variable.get(), "changed");
     }));
+});
+
+describe("a chain of tasks, each made by the one before,", () => {
+  for (const form of ["native", "generator"] as const) {
+    testOn(["node"], `does not hold the ones that are done (${form})`, async () => {
+      const collectGarbage = (globalThis as { gc?: () => void }).gc;
+      const refs: WeakRef<Task>[] = [];
+      await run(async () => {
+        const end = new Future<void>();
+        const link = (length: number): void => {
+          const next = (): void => {
+            if (length > 0) link(length - 1);
+          };
+          const task =
+            form === "native"
+              ? createTask(async () => {
+                  await sleep(0);
+                  next();
+                  if (length === 0) await end;
+                })
+              : createTask(function* () {
+                  yield* sleep(0);
+                  next();
+                  if (length === 0) yield* end;
+                });
+          refs.push(new WeakRef<Task>(task));
+        };
+        link(20);
+        while (refs.length < 21) await sleep(0);
+        await sleep(0.01);
+        collectGarbage?.();
+        await sleep(0.01);
+        const alive = refs.filter((ref) => ref.deref() !== undefined).length;
+        assert.ok(alive <= 4, `${alive} of 21 tasks are still held`);
+        end.setResult();
+      });
+    });
+  }
 });

@@ -89,7 +89,10 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   /** One strand, or several in the order they suspended. */
   #strands: Strand | Set<Strand> | null = null;
   #context: Context | ContextValues;
-  /** Those the body runs in: the creator's. */
+  /**
+   * Those the body runs in: the creator's. Let go when they are not needed any more: they hold the creator, and in a
+   * chain of tasks, each made by the one before, that would be every task there ever was.
+   */
   #surroundings: Surroundings;
   #rare: Rare | null = null;
   /** Neighbours in the loop's list of tasks. @internal */
@@ -310,6 +313,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the `this` that follows it
       const isOnItsWay = this.#surroundings.runInAsyncScope(this.startNative, this);
       leaveSegment(outer);
+      this.#surroundings = host.context.neutral;
       if (byLoop && isOnItsWay) this.openStep(started);
       return;
     }
@@ -639,6 +643,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   }
 
   private settleAs(failed: boolean, value: unknown): void {
+    this.#surroundings = host.context.neutral;
     const state: FutureState = !failed ? FINISHED : isCancelledError(value) ? CANCELLED : FAILED_UNSEEN;
     this.loop.unregister(this);
     if (state === FAILED_UNSEEN) addSpawnSite(value, this);
