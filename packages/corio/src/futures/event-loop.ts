@@ -7,10 +7,11 @@ import { Scheduler } from "../loop/scheduler.ts";
 import type { SchedulerClient } from "../loop/scheduler.ts";
 import { Context } from "./context.ts";
 import { Coroutine, isCoroutineFunction } from "./coroutine.ts";
-import { captureSite, isDebugging, noteDebugMode } from "./debug.ts";
+import { captureSite, noteDebugMode } from "./debug.ts";
 import { ensureFuture } from "./ensure-future.ts";
 import type { Waitable } from "./ensure-future.ts";
-import { FAILED_UNSEEN, Future, setDefaultLoop } from "./future.ts";
+import { Future, setDefaultLoop } from "./future.ts";
+import { getLoop } from "./get-loop.ts";
 import { Handle, TimerHandle } from "./handle.ts";
 import { reportNeverAwaited } from "./never-awaited.ts";
 import { describeDeadlock, describeError } from "./reports.ts";
@@ -209,7 +210,7 @@ export class EventLoop implements SchedulerClient {
     this.#isClosed = true;
     this.#parked = [];
     if (this.#isDebug) noteDebugMode(-1);
-    for (const unseen of [...this.#unseen]) this.#reportUnseen(unseen);
+    for (const unseen of [...this.#unseen]) this.reportUnseenException(unseen);
     if (runningLoops === 0) reportNeverAwaited();
   }
 
@@ -456,10 +457,6 @@ export class EventLoop implements SchedulerClient {
 
   /** Reports what nobody has retrieved by now. @internal */
   reportUnseenException(unseen: UnseenException): void {
-    this.#reportUnseen(unseen);
-  }
-
-  #reportUnseen(unseen: UnseenException): void {
     if (!this.#unseen.delete(unseen)) return;
     this.callExceptionHandler({
       message: unseen.message,
@@ -636,14 +633,7 @@ let threadLoop: EventLoop | null = null;
  * asyncio: `get_running_loop`.
  */
 export function getRunningLoop(): EventLoop {
-  const loop = runningLoop();
-  if (loop === undefined) {
-    throw new RuntimeError(
-      "no running event loop: start the program with run(main())",
-      "CORIO_NO_RUNNING_LOOP",
-    );
-  }
-  return loop;
+  return getLoop();
 }
 
 /** The running loop, else the one given to `setEventLoop`; throws `RuntimeError` when there is neither. */
@@ -664,11 +654,3 @@ export function newEventLoop(options: { clock?: Clock; debug?: boolean } = {}): 
 }
 
 setDefaultLoop(getEventLoop);
-
-/** True while any loop of the thread collects creation sites. @internal */
-export { isDebugging };
-
-/** A future whose exception somebody has dealt with although nobody read it. @internal */
-export function markRetrieved(future: Future): void {
-  if (future.state === FAILED_UNSEEN) future.takeError();
-}

@@ -2,7 +2,7 @@ import { RuntimeError } from "../errors.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { runningLoop } from "./running.ts";
 
-/** The running loop, for the functions below `event-loop.ts`. */
+/** The running loop: `getRunningLoop`, for what `event-loop.ts` itself is built on. */
 export function getLoop(): EventLoop {
   const loop = runningLoop();
   if (loop === undefined) {

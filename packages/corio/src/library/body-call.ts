@@ -48,6 +48,7 @@ function* forward<T>(coroutine: Coroutine<T>): Steps<T> {
   return yield* coroutine;
 }
 
-function isGenerator(value: unknown): boolean {
+/** Whether `value` is what calling a generator function gives. */
+export function isGenerator(value: unknown): boolean {
   return Object.prototype.toString.call(value) === "[object Generator]";
 }

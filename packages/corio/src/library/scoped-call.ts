@@ -5,7 +5,7 @@ import type { Body } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
 import type { Task } from "../futures/task.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
-import { callBody } from "./body-call.ts";
+import { callBody, isGenerator } from "./body-call.ts";
 
 /** How a block ended when it did not return. */
 export interface Failure {
@@ -111,8 +111,4 @@ export function checkBody(body: unknown, where: string, advice?: string): void {
   if (typeof body === "function") return;
   if (body instanceof Coroutine) body.close();
   throw badArgument(where, "a function as the block to run", body, isThenable(body) ? advice : undefined);
-}
-
-function isGenerator(value: unknown): boolean {
-  return Object.prototype.toString.call(value) === "[object Generator]";
 }

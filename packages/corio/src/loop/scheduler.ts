@@ -83,10 +83,6 @@ export class Scheduler {
     return this.#timers.size;
   }
 
-  get foreignCount(): number {
-    return this.#foreign;
-  }
-
   nextDeadline(): number | undefined {
     return this.#timers.nextDeadline();
   }
