@@ -3,31 +3,46 @@
 import { host } from "#host";
 import { withStackLimit } from "./stack-limit.ts";
 
-/** The `code` of every error that corio makes. */
+/** The `code` of every error that corio itself makes; its other packages have codes of their own. */
 export type CorioErrorCode =
   | "CORIO_ALREADY_AWAITED"
   | "CORIO_AWAITED_ITSELF"
   | "CORIO_BAD_ARGUMENT"
   | "CORIO_BAD_YIELD"
   | "CORIO_BROKEN_BARRIER"
+  | "CORIO_BROKEN_WORKER"
+  | "CORIO_CALLED_PROCESS"
   | "CORIO_CANCELLED"
+  | "CORIO_CONNECT"
+  | "CORIO_CONNECTION_ABORTED"
+  | "CORIO_CONNECTION_RESET"
   | "CORIO_COROUTINE_AS_VALUE"
   | "CORIO_DEADLOCK"
+  | "CORIO_END_OF_INPUT"
   | "CORIO_EXCEPTION_GROUP"
+  | "CORIO_EXECUTOR_SHUT_DOWN"
   | "CORIO_FOREIGN_LOOP"
+  | "CORIO_INCOMPLETE_READ"
   | "CORIO_INVALID_STATE"
   | "CORIO_KEYBOARD_INTERRUPT"
+  | "CORIO_LIMIT_OVERRUN"
   | "CORIO_LOOP_CLOSED"
   | "CORIO_NO_RUNNING_LOOP"
   | "CORIO_NO_RUNNING_TASK"
+  | "CORIO_NOT_CLONEABLE"
   | "CORIO_OVERLAPPING_SCOPES"
+  | "CORIO_POOL_CLOSED"
+  | "CORIO_PROCESS_LOOKUP"
+  | "CORIO_PROCESS_START"
   | "CORIO_QUEUE_EMPTY"
   | "CORIO_QUEUE_FULL"
   | "CORIO_QUEUE_SHUT_DOWN"
   | "CORIO_RUN_INSIDE_TASK"
   | "CORIO_RUNTIME"
   | "CORIO_TIMEOUT"
-  | "CORIO_VALUE";
+  | "CORIO_VALUE"
+  | "CORIO_WORKER_FUNCTION"
+  | "CORIO_WOULD_BLOCK";
 
 const BRANDS = Symbol.for("corio.error.brands");
 
@@ -41,8 +56,8 @@ export abstract class CorioError extends Error {
    * own.
    */
   static readonly brand: string = "CorioError";
-  /** What went wrong, for programs. */
-  abstract readonly code: CorioErrorCode;
+  /** What went wrong, for programs: a `CorioErrorCode`, or one of another package of corio's. */
+  abstract readonly code: `CORIO_${string}`;
 
   /** As the constructor of `Error`; `options.cause` is the error that led to this one. */
   constructor(message?: string, options?: ErrorOptions) {
@@ -146,6 +161,21 @@ export class BrokenBarrierError extends CorioError {
   readonly code = "CORIO_BROKEN_BARRIER" as const;
 }
 
+/** `acquireNowait` of a `CapacityLimiter` that has no token left (anyio's `WouldBlock`). */
+export class WouldBlock extends CorioError {
+  static override readonly brand: string = "WouldBlock";
+  readonly code = "CORIO_WOULD_BLOCK" as const;
+}
+
+/**
+ * The worker thread or process that was running a call ended before the call did: it was killed, ran out of memory, or
+ * an error in it was not caught (that is then the `cause`). anyio: `BrokenWorkerProcess`, `BrokenWorkerInterpreter`.
+ */
+export class BrokenWorkerError extends CorioError {
+  static override readonly brand: string = "BrokenWorkerError";
+  readonly code = "CORIO_BROKEN_WORKER" as const;
+}
+
 /** The user pressed Ctrl-C while `run` was at work. */
 export class KeyboardInterrupt extends CorioError {
   static override readonly brand: string = "KeyboardInterrupt";
@@ -214,7 +244,16 @@ function cancelMessage(details: CancelDetails): string {
 
 /** Whether `error` is a cancellation, whichever copy of the package made it. Cheaper than `instanceof`. */
 export function isCancelledError(error: unknown): error is CancelledError {
-  return error instanceof Error && (error as { code?: unknown }).code === "CORIO_CANCELLED";
+  return hasCode(error, "CORIO_CANCELLED");
+}
+
+/** Whether `error` is what Ctrl-C raises, whichever copy of the package made it. */
+export function isKeyboardInterrupt(error: unknown): boolean {
+  return hasCode(error, "CORIO_KEYBOARD_INTERRUPT");
+}
+
+function hasCode(error: unknown, code: CorioErrorCode): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === code;
 }
 
 /** What bad input was: for error messages. */

@@ -72,6 +72,8 @@ export type { ConditionStatistics } from "./library/condition.ts";
 export { Semaphore } from "./library/semaphore.ts";
 export type { SemaphoreStatistics } from "./library/semaphore.ts";
 export { BoundedSemaphore } from "./library/bounded-semaphore.ts";
+export { CapacityLimiter } from "./library/capacity-limiter.ts";
+export type { CapacityLimiterStatistics } from "./library/capacity-limiter.ts";
 export { Barrier } from "./library/barrier.ts";
 export type { BarrierState, BarrierStatistics } from "./library/barrier.ts";
 export type { Acquirable, Guard } from "./library/acquirable.ts";
@@ -85,6 +87,13 @@ export type { PriorityQueueOptions } from "./library/priority-queue.ts";
 export type { Compare } from "./library/binary-heap.ts";
 export { LifoQueue } from "./library/lifo-queue.ts";
 
+// Events of the host.
+export { once } from "./library/once.ts";
+export { on } from "./library/on.ts";
+export type { OnOptions } from "./library/on.ts";
+export type { EventStream, BufferOptions, OverflowPolicy } from "./library/event-stream.ts";
+export type { EmitterLike, EventOf, EventTargetLike } from "./library/event-source.ts";
+
 // Context variables.
 export { Context, ContextVar, copyContext, Token } from "./futures/context.ts";
 export type { ContextValues } from "./futures/context.ts";
@@ -93,6 +102,7 @@ export type { ContextValues } from "./futures/context.ts";
 export {
   ArgumentTypeError,
   BrokenBarrierError,
+  BrokenWorkerError,
   CancelledError,
   CorioError,
   DeadlockError,
@@ -105,6 +115,7 @@ export {
   RuntimeError,
   TimeoutError,
   ValueError,
+  WouldBlock,
 } from "./errors.ts";
 export type { CancelDetails, CorioErrorCode } from "./errors.ts";
 export { ExceptionGroup } from "./library/exception-group.ts";

@@ -17,7 +17,7 @@ import { VirtualClock } from "corio/testing";
 import { testScript, wait } from "./support/forms.ts";
 import type { Script } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show } from "./support/primitives.ts";
+import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
 
 const PARTIES = 5;
 
@@ -48,7 +48,7 @@ describe("a barrier", () => {
     assert.ok(Object.isFrozen(barrier.statistics()));
   });
 
-  testScript("shows its state, and how many have come [BarrierTests.test_repr]", function* () {
+  testShownScript("shows its state, and how many have come [BarrierTests.test_repr]", function* () {
     const barrier = new Barrier(PARTIES);
     assert.equal(show(barrier), "<Barrier filling, 0/5 waiting>");
     const tasks = tasksOf(2, () => barrier.wait());

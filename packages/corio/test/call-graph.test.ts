@@ -8,15 +8,47 @@ import {
   futureAddToAwaitedBy,
   futureDiscardFromAwaitedBy,
   gather,
+  getStack,
   printCallGraph,
+  printStack,
   run,
+  shield,
   sleep,
+  Task,
+  taskGroup,
+  timeout,
+  wait as waitForAll,
 } from "corio";
+import type { Coroutine, FutureCallGraph, TaskGroup } from "corio";
 import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
 import { testScript, wait } from "./support/forms.ts";
+import type { Form, Script } from "./support/forms.ts";
 
 const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+
+/** A task's name, and the trees of the tasks that wait for it. */
+type Tree = readonly [name: string, ...Tree[]];
+
+/** What `inner` sees of itself when `outer`, which runs `script`, waits for it, and the main task for that. */
+function* treeSeenBy(form: Form, script: (inner: () => Coroutine<void>) => Script<void>): Script<Tree> {
+  let tree: Tree | undefined;
+  const inner = form.define(function* inner() {
+    yield* wait(sleep(0.5));
+    currentTask()?.setName("inner");
+    tree = toTrees(captureCallGraph() ?? assert.fail("no graph"))[0];
+  });
+  const outer = form.define(script);
+  currentTask()?.setName("main");
+  yield* wait(createTask(outer(inner), { name: "outer" }));
+  return tree ?? assert.fail("inner did not run");
+}
+
+/** Without the futures between the tasks, in the order of the names. */
+function toTrees({ future, awaitedBy }: FutureCallGraph): Tree[] {
+  const trees = awaitedBy.flatMap(toTrees).sort(([a], [b]) => (a < b ? -1 : 1));
+  return future instanceof Task ? [[future.getName(), ...trees]] : trees;
+}
 
 describe("the call graph", () => {
   test("is none outside of a task", () => {
@@ -85,6 +117,51 @@ describe("the call graph", () => {
     yield* wait(task);
   });
 
+  testScript("goes through a shield [CallStackTestBase.test_stack_shield]", function* (form) {
+    const tree = yield* treeSeenBy(form, function* (inner) {
+      yield* wait(shield(inner()));
+    });
+    assert.deepEqual(tree, ["inner", ["outer", ["main"]]]);
+  });
+
+  testScript("goes through a timeout [CallStackTestBase.test_stack_timeout]", function* (form) {
+    const tree = yield* treeSeenBy(form, function* (inner) {
+      const body = form.define(function* body() {
+        yield* wait(sleep(0));
+        yield* wait(inner());
+      });
+      yield* wait(shield(() => timeout(5, body)));
+    });
+    assert.deepEqual(tree, ["inner", ["outer", ["main"]]]);
+  });
+
+  testScript("goes through a wait [CallStackTestBase.test_stack_wait]", function* (form) {
+    const tree = yield* treeSeenBy(form, function* (inner) {
+      yield* wait(waitForAll([createTask(inner()), createTask(sleep(1))]));
+    });
+    assert.deepEqual(tree, ["inner", ["outer", ["main"]]]);
+  });
+
+  testScript(
+    "goes through a task group, whose task waits for each child [CallStackTestBase.test_stack_tgroup]",
+    function* (form) {
+      const tree = yield* treeSeenBy(form, function* (inner) {
+        const watch = form.define(function* watch(task: Task<void>) {
+          yield* wait(task);
+        });
+        const body = form.define(function* body(group: TaskGroup) {
+          const task = group.createTask(inner());
+          group.createTask(watch(task), { name: "first watcher" });
+          group.createTask(watch(task), { name: "second watcher" });
+          yield* wait(sleep(0));
+        });
+        yield* wait(taskGroup(body));
+      });
+      const outer: Tree = ["outer", ["main"]];
+      assert.deepEqual(tree, ["inner", ["first watcher", outer], outer, ["second watcher", outer]]);
+    },
+  );
+
   test("of the current task is its own", () =>
     simulate(async () => {
       const graph = captureCallGraph();
@@ -139,6 +216,25 @@ describe("the call graph", () => {
       assert.deepEqual(captureCallGraph(a)?.awaitedBy[0]?.awaitedBy, []);
       a.setResult();
       b.setResult();
+    }));
+
+  test("of a task as a list is its stack [BaseTaskTests.test_get_stack]", () =>
+    simulate(async () => {
+      const texts: string[] = [];
+      let names: string[] = [];
+      const inner = coroutine(function* bar() {
+        yield* sleep(0);
+        names = getStack(task, { limit: 1 }).map(({ name }) => name.replace(/\d+$/, ""));
+        printStack(task, { limit: 1, print: (text) => texts.push(text) });
+      });
+      const outer = coroutine(function* foo() {
+        yield* inner();
+      });
+      const task: Task<void> = createTask(outer(), { name: "walker" });
+      await task;
+      assert.deepEqual(names, ["foo"]);
+      assert.match(texts.join("\n"), /^Stack for task 'walker' \(foo\d*\).*\n {2}foo\d*\(\)$/m);
+      assert.deepEqual(getStack(task), []);
     }));
 
   test("is printed where it is wanted [CoroutineTests.test_task_print_stack]", () =>

@@ -8,7 +8,6 @@ import {
   gather,
   getRunningLoop,
   run,
-  signal,
   sleep,
 } from "corio";
 import type { Task } from "corio";
@@ -117,7 +116,7 @@ describe("cancel", () => {
   );
 
   testForms(
-    "before the first step keeps the body from running: no try, no finally [BaseTaskTests.test_cancel_with_message_before_starting_task]",
+    "before the first step keeps the body from running: no try, no finally [BaseTaskTests.test_cancel_with_message_before_starting_task] [BaseTaskTests.test_task_cancel_message_getter]",
     (form) =>
       simulate(async () => {
         const log: string[] = [];
@@ -637,72 +636,6 @@ describe("concurrent awaits of a task that is cancelled", () => {
       await cancellationOf(task);
       assert.deepEqual(log, ["a", "b"]);
     }));
-});
-
-describe("signal()", () => {
-  /** A foreign function that takes a signal: settles after a microtask when aborted. */
-  const foreign = (abort: AbortSignal): Promise<never> =>
-    new Promise<never>((_resolve, reject) => {
-      abort.addEventListener("abort", () => {
-        reject(abort.reason as Error);
-      });
-    });
-
-  test("aborts when the task is cancelled", () =>
-    simulate(async () => {
-      const task = createTask(async () => {
-        await foreign(signal());
-      });
-      await sleep(0);
-      await sleep(0);
-      task.cancel("stop");
-      const error = await cancellationOf(task);
-      assert.equal(error.message, "stop");
-    }));
-
-  test("is a new one after a delivered cancel", () =>
-    simulate(async () => {
-      const log: string[] = [];
-      const task = createTask(async () => {
-        const first = signal();
-        assert.equal(signal(), first);
-        try {
-          await sleep(10);
-        } catch {
-          log.push(`first ${String(first.aborted)}`);
-          const second = signal();
-          log.push(`second ${String(second.aborted)} ${String(second === first)}`);
-        }
-        await sleep(1);
-      });
-      await sleep(0);
-      task.cancel();
-      await task;
-      assert.deepEqual(log, ["first true", "second false false"]);
-    }));
-
-  test("delivers a cancel once: clean-up that waits is not hit again", () =>
-    simulate(async () => {
-      const log: string[] = [];
-      const task = createTask(async () => {
-        try {
-          await foreign(signal());
-        } catch (error) {
-          log.push(String(error));
-        }
-        // Without the host's memory the task must come back through the library before it may use it.
-        log.push("cleaned up");
-      });
-      await sleep(0);
-      await sleep(0);
-      task.cancel("stop");
-      await task;
-      assert.deepEqual(log, ["CancelledError: stop", "cleaned up"]);
-    }));
-
-  test("needs a task", () => {
-    assert.throws(() => signal(), /signal\(\) must be used inside a task/);
-  });
 });
 
 describe("what a task leaves behind", () => {

@@ -15,7 +15,7 @@ import { VirtualClock } from "corio/testing";
 import { testScript, wait } from "./support/forms.ts";
 import type { Form } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show } from "./support/primitives.ts";
+import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
 
 /** Tasks that wait for the condition and then say their number; they keep the lock, or give it back. */
 function waiters(form: Form, condition: Condition, result: number[], count: number, giveBack: boolean) {
@@ -275,17 +275,20 @@ describe("a condition", () => {
     }, /expects a number, got "all"/);
   });
 
-  testScript("shows whether it is locked, and how many wait [ConditionTests.test_repr]", function* (form) {
-    const condition = new Condition();
-    assert.equal(show(condition), "<Condition unlocked>");
-    const [task] = waiters(form, condition, [], 1, true);
-    yield* iterate();
-    yield* wait(condition.acquire());
-    assert.equal(show(condition), "<Condition locked, 1 waiting>");
-    condition.notify();
-    condition.release();
-    if (task !== undefined) yield* wait(task);
-  });
+  testShownScript(
+    "shows whether it is locked, and how many wait [ConditionTests.test_repr]",
+    function* (form) {
+      const condition = new Condition();
+      assert.equal(show(condition), "<Condition unlocked>");
+      const [task] = waiters(form, condition, [], 1, true);
+      yield* iterate();
+      yield* wait(condition.acquire());
+      assert.equal(show(condition), "<Condition locked, 1 waiting>");
+      condition.notify();
+      condition.release();
+      if (task !== undefined) yield* wait(task);
+    },
+  );
 
   testScript("has the lock's with and hold [ConditionTests.test_context_manager]", function* () {
     const condition = new Condition();
@@ -407,16 +410,17 @@ describe("a condition", () => {
     },
   );
 
-  for (const [title, iterations] of [
-    [
-      "passes a notification on when its task is cancelled at the same time [ConditionTests.test_cancelled_wakeup]",
-      0,
-    ],
-    [
-      "passes a notification on when its task is cancelled as it takes the lock back [ConditionTests.test_cancelled_wakeup_relock]",
-      1,
-    ],
-  ] as const) {
+  testPassesOn(
+    "passes a notification on when its task is cancelled at the same time [ConditionTests.test_cancelled_wakeup]",
+    0,
+  );
+  testPassesOn(
+    "passes a notification on when its task is cancelled as it takes the lock back [ConditionTests.test_cancelled_wakeup_relock]",
+    1,
+  );
+
+  /** The task is cancelled some iterations after it was notified. */
+  function testPassesOn(title: string, iterations: number): void {
     testScript(title, function* (form) {
       const condition = new Condition();
       let state = 0;

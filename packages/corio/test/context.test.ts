@@ -171,7 +171,7 @@ describe("a task's context", () => {
 });
 
 describe("a callback's context", () => {
-  test("is a copy of the one in which it was scheduled or added [FutureTests.test_handle_exc_handler_correct_context]", () =>
+  test("is a copy of the one in which it was scheduled or added", () =>
     simulate(async () => {
       const variable = new ContextVar<string>("variable");
       const loop = getRunningLoop();
@@ -210,7 +210,7 @@ describe("a callback's context", () => {
       assert.equal(variable.get(), 0);
     }));
 
-  test("is where an exception handler runs [FutureTests.test_task_exc_handler_correct_context]", async () => {
+  test("is where an exception handler runs [FutureTests.test_handle_exc_handler_correct_context]", async () => {
     const variable = new ContextVar<string>("variable", { defaultValue: "none" });
     const seen: string[] = [];
     await simulate(async () => {
@@ -220,11 +220,35 @@ describe("a callback's context", () => {
       loop.callSoon(() => {
         throw new Error("boom");
       });
+      loop.callSoon(() => {
+        variable.set("set by the callback");
+        throw new Error("boom");
+      });
       variable.set("later");
       await sleep(0);
     });
-    assert.deepEqual(seen, ["of the callback"]);
+    assert.deepEqual(seen, ["of the callback", "set by the callback"]);
   });
+
+  testForms(
+    "of a task is where an exception handler hears that nobody has seen its exception [FutureTests.test_task_exc_handler_correct_context]",
+    async (form) => {
+      const variable = new ContextVar<string>("variable", { defaultValue: "none" });
+      const seen: string[] = [];
+      await simulate(async () => {
+        getRunningLoop().setExceptionHandler(() => seen.push(variable.get()));
+        const failing = form.define(function* failing() {
+          yield* wait(sleep(0));
+          variable.set("set by the task");
+          throw new Error("boom");
+        });
+        createTask(failing());
+        variable.set("of main");
+        await sleep(1);
+      });
+      assert.deepEqual(seen, ["set by the task"]);
+    },
+  );
 });
 
 describe("Context", () => {

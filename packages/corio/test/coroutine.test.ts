@@ -8,6 +8,7 @@ import {
   Future,
   getRunningLoop,
   isCoroutine,
+  isCoroutineFunction,
   run,
   RuntimeError,
   sleep,
@@ -162,6 +163,55 @@ describe("a coroutine", () => {
     assert.equal(isCoroutine(nap), true);
     nap.close();
   });
+
+  test("is made by functions that isCoroutineFunction knows [CoroutineTests.test_iscoroutinefunction] [BaseTaskTests.test_iscoroutinefunction]", () => {
+    assert.equal(isCoroutineFunction(coroutine(async () => {})), true);
+    assert.equal(isCoroutineFunction(coroutine(function* () {})), true);
+    assert.equal(
+      isCoroutineFunction(() => {}),
+      false,
+    );
+    // A plain async function begins when it is called: what it returns is no coroutine.
+    assert.equal(
+      isCoroutineFunction(async () => {}),
+      false,
+    );
+    assert.equal(
+      isCoroutineFunction(function* () {}),
+      false,
+    );
+    assert.equal(isCoroutineFunction(sleep(0)), false);
+    assert.equal(isCoroutineFunction(null), false);
+  });
+
+  testScript(
+    "whose function never waits gives its result to whoever awaits it [BaseTaskTests.test_coroutine_non_gen_function]",
+    function* (form) {
+      // eslint-disable-next-line require-yield -- it does not suspend
+      const work = form.define(function* work() {
+        return "result";
+      });
+      const call = work();
+      assert.equal(isCoroutine(call), true);
+      assert.equal(yield* wait(call), "result");
+    },
+  );
+
+  test("of the one form can be awaited in the other [CoroutineTests.test_types_coroutine]", () =>
+    simulate(async () => {
+      const generator = coroutine(function* generator() {
+        yield* sleep(1);
+        return "spam";
+      });
+      const native = coroutine(async function native() {
+        return await generator();
+      });
+      const outermost = coroutine(function* outermost() {
+        return yield* native();
+      });
+      assert.equal(await native(), "spam");
+      assert.equal(await outermost(), "spam");
+    }));
 
   test("used as if it were its result says so", () => {
     const getCount = coroutine(async function getCount() {
@@ -350,7 +400,7 @@ describe("run inside a task", () => {
   const refusal = { code: "CORIO_RUN_INSIDE_TASK" };
 
   testScript(
-    "is refused, and the coroutine closed [RunTests.test_asyncio_run_from_running_loop] [RunnerTests.test_recursive_run] [EventLoopTestsMixin.test_run_until_complete_nesting] [RunningLoopTests.test_running_loop_within_a_loop]",
+    "is refused, and the coroutine closed [RunTests.test_asyncio_run_from_running_loop] [RunnerTests.test_recursive_run] [EventLoopTestsMixin.test_run_until_complete_nesting] [RunningLoopTests.test_running_loop_within_a_loop] [GetEventLoopTestsMixin.test_get_running_loop_already_running]",
     function* (form) {
       const work = form.define(function* work() {
         yield* wait(sleep(0));

@@ -13,6 +13,7 @@ import {
   run,
   sleep,
   Task,
+  taskGroup,
 } from "corio";
 import type { Coroutine } from "corio";
 import { VirtualClock } from "corio/testing";
@@ -42,7 +43,7 @@ describe("an eager generator task", () => {
       assert.deepEqual(log, ["first step", "created", "second step"]);
     }));
 
-  test("is done at once when it does not suspend [EagerTaskFactoryLoopTests.test_eager_completion] [EagerTaskFactoryLoopTests.test_all_tasks_with_eager_completion] [EagerTaskFactoryLoopTests.test_cancellation_after_eager_completion]", () =>
+  test("is done at once when it does not suspend [EagerTaskFactoryLoopTests.test_eager_completion] [EagerTaskFactoryLoopTests.test_all_tasks_with_eager_completion] [EagerTaskFactoryLoopTests.test_cancellation_after_eager_completion] [CEagerTaskFactoryLoopTests.test_issue122332] [CEagerTaskFactoryLoopTests.test_name]", () =>
     eagerly(async () => {
       const during: boolean[] = [];
       // eslint-disable-next-line require-yield -- it does not suspend
@@ -167,6 +168,38 @@ describe("an eager generator task", () => {
       assert.equal(runs, 121);
       assert.equal(allTasks().size, 1);
     }));
+
+  test("in nested task groups counts as any task [BaseTaskCountingTests.test_recursive_taskgroups]", async () => {
+    for (const [factory, eagerOnes] of [
+      [null, 0],
+      [eagerTaskFactory, 121],
+    ] as const) {
+      await simulate(async () => {
+        getRunningLoop().setTaskFactory(factory);
+        let runs = 0;
+        let eager = 0;
+        const tree: (depth: number) => Coroutine<void> = coroutine(function* node(depth: number) {
+          runs++;
+          if (depth === 0) return;
+          // eslint-disable-next-line require-yield -- the group waits
+          yield* taskGroup(function* (group) {
+            for (let child = 0; child < 3; child++) {
+              const before = runs;
+              group.createTask(tree(depth - 1));
+              if (runs > before) eager++;
+            }
+          });
+        });
+        const before = runs;
+        const task = createTask(tree(4));
+        if (runs > before) eager++;
+        await task;
+        assert.equal(runs, 121);
+        assert.equal(eager, eagerOnes);
+        assert.equal(allTasks().size, 1);
+      });
+    }
+  });
 
   test("gathered when done already makes a gather that is done", () =>
     eagerly(async () => {

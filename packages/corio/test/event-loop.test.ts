@@ -6,6 +6,7 @@ import {
   Future,
   getEventLoop,
   getRunningLoop,
+  KeyboardInterrupt,
   newEventLoop,
   run,
   RuntimeError,
@@ -16,10 +17,18 @@ import {
 import type { Coroutine } from "corio";
 import { VirtualClock } from "corio/testing";
 import { afterEach, assert, describe, test } from "./support/harness.ts";
+import { testForms } from "./support/forms.ts";
 
 const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
 type ExceptionContext = Parameters<EventLoop["callExceptionHandler"]>[0];
 type TaskFactory = NonNullable<ReturnType<EventLoop["getTaskFactory"]>>;
+
+/** What the loop's exception handler is told. */
+function reportsOf(loop: EventLoop): string[] {
+  const reports: string[] = [];
+  loop.setExceptionHandler((_loop, { message }) => reports.push(message));
+  return reports;
+}
 
 const makeLoop = (): EventLoop => new EventLoop({ clock: new VirtualClock() });
 
@@ -121,6 +130,37 @@ describe("callLater and callAt", () => {
         [...log].sort((left, right) => left - right),
       );
     }));
+
+  test("make ready what waits for the next iteration [BaseEventLoopTests.test__run_once_schedule_handle]", () =>
+    simulate(async () => {
+      const loop = getRunningLoop();
+      const log: string[] = [];
+      loop.callLater(1, () => {
+        log.push("timer");
+        loop.callSoon(() => log.push("made ready by the timer"));
+      });
+      loop.callLater(1, () => log.push("second timer"));
+      await sleep(2);
+      assert.deepEqual(log, ["timer", "second timer", "made ready by the timer"]);
+    }));
+
+  test("with the shortest delays take an iteration each [EventLoopTestsMixin.test_timeout_rounding]", async () => {
+    const clock = new VirtualClock();
+    let jumps = 0;
+    const jump = clock.jump.bind(clock);
+    clock.jump = (deadline) => {
+      jumps++;
+      return jump(deadline);
+    };
+    const delays = [1e-2, 1e-4, 1e-6, 1e-8, 1e-10];
+    await run(
+      async () => {
+        for (const delay of delays) await sleep(delay);
+      },
+      { clock },
+    );
+    assert.equal(jumps, delays.length);
+  });
 
   test("with a negative delay call first, but not at once [BaseEventLoopTests.test_call_later_negative_delays]", () =>
     simulate(async () => {
@@ -273,6 +313,76 @@ describe("a loop", () => {
     loop.close();
     other.close();
   });
+
+  test("that is running cannot be closed [EventLoopTestsMixin.test_close_running_event_loop]", async () => {
+    const loop = makeLoop();
+    await assert.rejects(
+      loop.runUntilComplete(async () => {
+        loop.close();
+      }),
+      RuntimeError,
+    );
+    assert.equal(loop.isClosed(), false);
+    loop.close();
+  });
+
+  test("runs timers that became due while it was stopped with those made since, in the order of their deadlines", async () => {
+    const loop = makeLoop();
+    const log: string[] = [];
+    const later = (delay: number, name: string): void => {
+      loop.callLater(delay, () => log.push(name));
+    };
+    await loop.runUntilComplete(async () => {
+      // The task's first step is in the last iteration: the timer is due in the one after it.
+      createTask(async () => later(0, "left"));
+    });
+    later(0, "same time");
+    later(-1, "earlier");
+    await loop.runUntilComplete(sleep(0));
+    assert.deepEqual(log, ["earlier", "left", "same time"]);
+    loop.close();
+  });
+
+  test("stopped by a KeyboardInterrupt runs again, undisturbed by what it was to wait for [BaseEventLoopTests.test_run_until_complete_loop_orphan_future_close_loop]", async () => {
+    const loop = makeLoop();
+    const reports = reportsOf(loop);
+    loop.callSoon(() => {
+      throw new KeyboardInterrupt("stop it");
+    });
+    await assert.rejects(loop.runUntilComplete(sleep(1)), KeyboardInterrupt);
+    assert.equal(loop.isRunning(), false);
+    // The first sleep ends on the way, and must not stop the loop.
+    assert.equal(await loop.runUntilComplete(sleep(2, "slept")), "slept");
+    assert.equal(loop.time(), 2);
+    assert.deepEqual(reports, []);
+    loop.close();
+  });
+
+  testForms(
+    "gives a KeyboardInterrupt of its main task to its caller only, and stops no later run [BaseEventLoopTests.test_run_forever_keyboard_interrupt] [BaseEventLoopTests.test_run_until_complete_baseexception]",
+    async (form) => {
+      const loop = makeLoop();
+      const reports = reportsOf(loop);
+      // eslint-disable-next-line require-yield -- it fails at once
+      const main = form.define(function* main() {
+        throw new KeyboardInterrupt("stop it");
+      });
+      await assert.rejects(loop.runUntilComplete(main()), KeyboardInterrupt);
+      const log: string[] = [];
+      loop.callSoon(() =>
+        loop.callSoon(() =>
+          loop.callSoon(() => {
+            log.push("called");
+            loop.stop();
+          }),
+        ),
+      );
+      await loop.runForever();
+      assert.deepEqual(log, ["called"]);
+      loop.close();
+      assert.deepEqual(reports, []);
+    },
+  );
 
   test("does not hold the host's events up, however much is ready", async () => {
     let spins = 0;

@@ -2,10 +2,10 @@ import { CancelledError, createTask, Event, getRunningLoop, run, RuntimeError } 
 import { VirtualClock } from "corio/testing";
 import { testScript, wait } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show } from "./support/primitives.ts";
+import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
 
 describe("an event", () => {
-  testScript("shows whether it is set, and how many wait [EventTests.test_repr]", function* () {
+  testShownScript("shows whether it is set, and how many wait [EventTests.test_repr]", function* () {
     const event = new Event();
     assert.equal(show(event), "<Event not set>");
     const task = createTask(event.wait());

@@ -9,6 +9,7 @@ import {
   gather,
   getRunningLoop,
   InvalidStateError,
+  isFuture,
   newEventLoop,
   run,
   RuntimeError,
@@ -119,6 +120,36 @@ describe("a future", () => {
       assert.equal(otherError.requestedBy, "the tests");
     }));
 
+  test("is known by isFuture [BaseFutureTests.test_isfuture]", () =>
+    simulate(async () => {
+      assert.equal(isFuture(new Future()), true);
+      const task = createTask(sleep(0));
+      assert.equal(isFuture(task), true);
+      for (const other of [Future, Promise.resolve(), sleep, { then() {} }, 1, null, undefined]) {
+        assert.equal(isFuture(other), false);
+      }
+      await task;
+    }));
+
+  test("has no elements: it is waited for, not iterated [BaseFutureTests.test_iter]", () =>
+    simulate(async () => {
+      const future = new Future<never>();
+      const iterate = [
+        () => [...(future as unknown as Iterable<never>)],
+        () => Array.from(future as unknown as Iterable<never>),
+        () => {
+          const [first] = future as unknown as Iterable<never>;
+          return first;
+        },
+      ];
+      for (const each of iterate) {
+        const error = assert.throws<RuntimeError>(each, RuntimeError);
+        assert.equal(error.code, "CORIO_BAD_YIELD");
+        assert.match(error.message, /Future cannot be iterated: await it/);
+      }
+      future.cancel();
+    }));
+
   test("belongs to the running loop [BaseFutureTests.test_constructor_use_running_loop]", () =>
     simulate(async () => {
       assert.equal(new Future().getLoop(), getRunningLoop());
@@ -147,17 +178,20 @@ describe("a future", () => {
     loop.close();
   });
 
-  testScript("does not suspend whoever awaits it once it is done", function* () {
-    const future = new Future<number>();
-    future.setResult(1);
-    let ran = false;
-    getRunningLoop().callSoon(() => {
-      ran = true;
-    });
-    assert.equal(yield* wait(future), 1);
-    assert.equal(yield* wait(future), 1);
-    assert.equal(ran, false);
-  });
+  testScript(
+    "does not suspend whoever awaits it once it is done [BaseFutureTests.test_yield_from_twice]",
+    function* () {
+      const future = new Future<number>();
+      future.setResult(1);
+      let ran = false;
+      getRunningLoop().callSoon(() => {
+        ran = true;
+      });
+      assert.equal(yield* wait(future), 1);
+      assert.equal(yield* wait(future), 1);
+      assert.equal(ran, false);
+    },
+  );
 
   testScript("resumes all who await it, in the order they began to", function* (form) {
     const future = new Future<string>();
@@ -283,19 +317,29 @@ describe("done callbacks", () => {
       assert.deepEqual(log, ["second"]);
     }));
 
-  for (const [which, removed, left] of [
-    ["first", ["a"], ["b", "c"]],
-    ["first and second", ["a", "b"], ["c"]],
-    ["third", ["c"], ["a", "b"]],
-    ["all", ["a", "b", "c"], []],
-  ] as const) {
-    const restated = {
-      first: " [BaseFutureDoneCallbackTests.test_callbacks_remove_first_callback]",
-      "first and second": " [BaseFutureDoneCallbackTests.test_callbacks_remove_first_and_second_callback]",
-      third: " [BaseFutureDoneCallbackTests.test_callbacks_remove_third_callback]",
-      all: " [BaseFutureDoneCallbackTests.test_remove_done_callbacks_list_clear]",
-    }[which];
-    test(`removing the ${which} leaves the others${restated}`, () =>
+  testRemoving(
+    "removing the first leaves the others [BaseFutureDoneCallbackTests.test_callbacks_remove_first_callback]",
+    ["a"],
+    ["b", "c"],
+  );
+  testRemoving(
+    "removing the first and second leaves the third [BaseFutureDoneCallbackTests.test_callbacks_remove_first_and_second_callback]",
+    ["a", "b"],
+    ["c"],
+  );
+  testRemoving(
+    "removing the third leaves the others [BaseFutureDoneCallbackTests.test_callbacks_remove_third_callback]",
+    ["c"],
+    ["a", "b"],
+  );
+  testRemoving(
+    "removing all leaves none [BaseFutureDoneCallbackTests.test_remove_done_callbacks_list_clear]",
+    ["a", "b", "c"],
+    [],
+  );
+
+  function testRemoving(title: string, removed: readonly string[], left: string[]): void {
+    test(title, () =>
       simulate(async () => {
         const future = new Future<void>();
         const log: string[] = [];
@@ -304,8 +348,9 @@ describe("done callbacks", () => {
         for (const name of removed) future.removeDoneCallback(callbacks.get(name) as () => void);
         future.setResult();
         await sleep(0);
-        assert.deepEqual(log, [...left]);
-      }));
+        assert.deepEqual(log, left);
+      }),
+    );
   }
 
   test("may remove and add others while they are called [BaseFutureDoneCallbackTests.test_remove_done_callbacks_list_mutation] [BaseFutureDoneCallbackTests.test_schedule_callbacks_list_mutation_1] [BaseFutureDoneCallbackTests.test_schedule_callbacks_list_mutation_2]", () =>

@@ -227,6 +227,20 @@ describe("gather", () => {
     },
   );
 
+  testScript("a future may be given several times, whoever else awaits it", function* () {
+    for (const others of [0, 1, 2]) {
+      const [twice, once] = futures(2) as [Future<number>, Future<number>];
+      for (let i = 0; i < others; i++) twice.addDoneCallback(() => undefined);
+      const all = gather(twice, once, twice);
+      twice.setResult(1);
+      yield* settle();
+      assert.equal(all.done(), false);
+      once.setResult(2);
+      assert.deepEqual(yield* wait(all), [1, 2, 1]);
+      assert.deepEqual(yield* wait(gather(twice, once, twice)), [1, 2, 1]);
+    }
+  });
+
   testScript(
     "cancelling the waiting task cancels the children [CoroutineGatherTests.test_cancellation_broadcast]",
     function* (form) {

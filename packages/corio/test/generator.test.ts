@@ -163,9 +163,9 @@ describe("a generator coroutine", () => {
       assert.deepEqual([await tasks[0], await tasks[1], await tasks[2]], [7, 14, 21]);
     }));
 
-  test("gets undefined, null and functions as they are", () =>
+  test("gets undefined, null, functions and lists as they are [BaseFutureTests.test_future_stop_iteration_args]", () =>
     simulate(async () => {
-      for (const value of [undefined, null, 0, "", () => 1, sleep]) {
+      for (const value of [undefined, null, 0, "", () => 1, sleep, [1, 2]]) {
         const future = new Future<unknown>();
         const work = coroutine(function* work() {
           return (yield* future) === value;

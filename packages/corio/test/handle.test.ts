@@ -87,6 +87,30 @@ describe("a timer handle", () => {
     assert.equal(clock.time(), 1);
   });
 
+  test("that is cancelled does not shorten the way to the next [BaseEventLoopTests.test__run_once]", async () => {
+    const clock = new VirtualClock();
+    const jumps: number[] = [];
+    const jump = clock.jump.bind(clock);
+    clock.jump = (deadline) => {
+      jumps.push(deadline);
+      return jump(deadline);
+    };
+    await run(
+      async () => {
+        const loop = getRunningLoop();
+        const future = loop.createFuture<string>();
+        const first = loop.callLater(5, () => {});
+        loop.callLater(10, () => {
+          future.setResult("on time");
+        });
+        first.cancel();
+        await future;
+      },
+      { clock },
+    );
+    assert.deepEqual(jumps, [10]);
+  });
+
   test("may be cancelled after it was called", () =>
     simulate(async () => {
       const loop = getRunningLoop();

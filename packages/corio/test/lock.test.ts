@@ -18,10 +18,10 @@ import {
 import { VirtualClock } from "corio/testing";
 import { testScript, wait } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show } from "./support/primitives.ts";
+import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
 
 describe("a lock", () => {
-  testScript("shows whether it is locked, and how many wait [LockTests.test_repr]", function* () {
+  testShownScript("shows whether it is locked, and how many wait [LockTests.test_repr]", function* () {
     const lock = new Lock();
     assert.equal(show(lock), "<Lock unlocked>");
     yield* wait(lock.acquire());

@@ -23,7 +23,7 @@ import { VirtualClock } from "corio/testing";
 import { testForms, testScript, wait } from "./support/forms.ts";
 import type { Script } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show } from "./support/primitives.ts";
+import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
 
 function* putAll<T>(queue: Queue<T>, items: readonly T[]): Script<void> {
   for (const item of items) yield* wait(queue.put(item));
@@ -36,7 +36,7 @@ function* take<T>(queue: Queue<T>, count: number): Script<T[]> {
 }
 
 describe("a queue", () => {
-  testScript(
+  testShownScript(
     "shows what is in it, and who waits [QueueBasicTests.test_repr] [QueueBasicTests.test_str] [_QueueJoinTestMixin.test_format] [_QueueShutdownTestMixin.test_format]",
     function* () {
       const queue = new Queue<number>(1);
@@ -799,5 +799,17 @@ describe("a queue's reports", () => {
     );
     assert.equal(error.code, "CORIO_FOREIGN_LOOP");
     assert.equal(await run(queue.get(), { clock: new VirtualClock() }), 1);
+  });
+
+  test("may be joined on one loop and used on another", async () => {
+    const queue = new Queue<number>(1);
+    await assert.rejects(run(queue.get(), { clock: new VirtualClock() }), DeadlockError);
+    queue.putNowait(1);
+    await assert.rejects(run(queue.join(), { clock: new VirtualClock() }), DeadlockError);
+    const error = await assert.rejects<RuntimeError>(
+      run(queue.put(2), { clock: new VirtualClock() }),
+      RuntimeError,
+    );
+    assert.equal(error.code, "CORIO_FOREIGN_LOOP");
   });
 });

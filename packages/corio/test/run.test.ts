@@ -1,6 +1,7 @@
 import {
   ArgumentTypeError,
   CancelledError,
+  coroutine,
   Context,
   ContextVar,
   createTask,
@@ -10,10 +11,13 @@ import {
   Future,
   gather,
   getRunningLoop,
+  newEventLoop,
   run,
   sleep,
   until,
+  waitFor,
 } from "corio";
+import type { Task } from "corio";
 import { VirtualClock } from "corio/testing";
 import { assert, describe, test, testOn } from "./support/harness.ts";
 import { testForms, wait } from "./support/forms.ts";
@@ -45,7 +49,7 @@ describe("run", () => {
     },
   );
 
-  test("takes a function and a promise [RunnerTests.test_run_awaitable] [RunnerTests.test_run_future]", async () => {
+  test("takes a function and a promise [RunnerTests.test_run_awaitable]", async () => {
     assert.equal(await run(async () => "function", { clock: new VirtualClock() }), "function");
     assert.equal(await run(Promise.resolve("promise")), "promise");
     await assert.rejects(run(Promise.reject(new Error("no"))), /no/);
@@ -127,6 +131,38 @@ describe("run", () => {
     ]);
   });
 
+  test("ends the async generators that its tasks iterate [RunTests.test_asyncio_run_closes_gens_after_hanging_tasks_errors]", async () => {
+    const reports: unknown[] = [];
+    async function* ticks(): AsyncGenerator<number> {
+      for (let tick = 0; ; tick++) {
+        yield tick;
+        await sleep(1);
+      }
+    }
+    const generator = ticks();
+    let seen = -1;
+    let task: Task<void> | undefined;
+    await assert.rejects(
+      simulate(async () => {
+        getRunningLoop().setExceptionHandler((_loop, { exception }) => reports.push(exception));
+        task = createTask(async () => {
+          try {
+            for await (const tick of generator) seen = tick;
+          } catch (error) {
+            throw new RangeError("clean-up failed", { cause: error });
+          }
+        });
+        await sleep(4.5);
+        throw new Error("main failed");
+      }),
+      /main failed/,
+    );
+    assert.equal(task?.done(), true);
+    assert.equal(seen, 4);
+    assert.deepEqual(reports.map(String), ["RangeError: clean-up failed"]);
+    assert.deepEqual(await generator.next(), { done: true, value: undefined });
+  });
+
   test("waits at its end for tasks that tasks start while they clean up, too", async () => {
     const log: string[] = [];
     await assert.rejects(
@@ -149,7 +185,7 @@ describe("run", () => {
     assert.deepEqual(log, ["started in clean-up"]);
   });
 
-  test("rejects with CancelledError when main is cancelled [RunTests.test_asyncio_run_without_uncancel]", async () => {
+  test("rejects with CancelledError when main is cancelled", async () => {
     await assert.rejects(
       simulate(async () => {
         currentTask()?.cancel("enough");
@@ -163,6 +199,12 @@ describe("run", () => {
     const loop = new EventLoop({ clock: new VirtualClock() });
     const seen = await run(async () => getRunningLoop() === loop, { loopFactory: () => loop });
     assert.equal(seen, true);
+    assert.equal(loop.isClosed(), true);
+  });
+
+  test("takes newEventLoop for a factory [RunTests.test_loop_factory_default_event_loop]", async () => {
+    const loop = await run(async () => getRunningLoop(), { loopFactory: newEventLoop });
+    assert.ok(loop instanceof EventLoop);
     assert.equal(loop.isClosed(), true);
   });
 
@@ -319,12 +361,28 @@ describe("a deadlock under virtual time", () => {
 
   testOn(["node", "bun", "deno"], "is not one while an eager task awaits a bare promise", () =>
     simulate(async () => {
-      const task = createTask(async () => await new Promise((resolve) => setTimeout(resolve, 5, "real")), {
-        eagerStart: true,
+      const native = coroutine(
+        async () => await new Promise<string>((resolve) => setTimeout(resolve, 5, "real")),
+      );
+      const generator = coroutine(function* () {
+        return yield* native();
       });
-      assert.equal(await task, "real");
+      for (const work of [native, generator]) {
+        const task = createTask(work(), { eagerStart: true });
+        assert.equal(await task, "real");
+      }
     }),
   );
+
+  test("is found when an eager task only waits for corio", async () => {
+    const eager = coroutine(function* () {
+      yield* waitFor(new Future(), null);
+    });
+    const main = async (): Promise<void> => {
+      await createTask(eager(), { eagerStart: true });
+    };
+    await assert.rejects(run(main, { clock: new VirtualClock({ foreignGrace: 3600 }) }), DeadlockError);
+  });
 
   test("is not one while microtasks are on their way", () =>
     simulate(async () => {
@@ -387,7 +445,7 @@ describe("Ctrl-C", () => {
 
   testOn(
     ["node"],
-    "cancels main; run rejects with KeyboardInterrupt; tasks are cleaned up [RunnerTests.test_interrupt_wait] [RunnerTests.test_interrupt_call_soon]",
+    "cancels main; run rejects with KeyboardInterrupt; tasks are cleaned up [RunnerTests.test_interrupt_wait]",
     async () => {
       const { stdout } = await runProgram(`${header}
       await report(run(async () => {
@@ -408,17 +466,55 @@ describe("Ctrl-C", () => {
     },
   );
 
-  testOn(
-    ["node"],
-    "may be refused by main, whose value then counts [RunnerTests.test_interrupt_cancelled_task]",
-    async () => {
-      const { stdout } = await runProgram(`${header}
+  testOn(["node"], "may be refused by main, whose value then counts", async () => {
+    const { stdout } = await runProgram(`${header}
       await report(run(async () => {
         later(20);
         try { await sleep(10); } catch { await sleep(0.01); return "refused"; }
       }));
     `);
-      assert.deepEqual(stdout, ["value refused"]);
+    assert.deepEqual(stdout, ["value refused"]);
+  });
+
+  testOn(["node"], "reaches a main that only yields [RunnerTests.test_interrupt_call_soon]", async () => {
+    const { stdout } = await runProgram(`${header}
+      await report(run(async () => {
+        later(20);
+        try { for (;;) await sleep(0); } catch (error) { console.log(error.name); throw new CancelledError(); }
+      }));
+    `);
+    assert.deepEqual(stdout, ["CancelledError", "KeyboardInterrupt"]);
+  });
+
+  testOn(
+    ["node"],
+    "of a main that somebody else has cancelled leaves it at that [RunnerTests.test_interrupt_cancelled_task]",
+    async () => {
+      const { stdout } = await runProgram(`${header}
+      await report(run(async () => {
+        const main = currentTask();
+        createTask(async () => {
+          await sleep(0);
+          main.cancel();
+          process.emit("SIGINT");
+        });
+        await sleep(10);
+      }));
+    `);
+      assert.deepEqual(stdout, ["CancelledError"]);
+    },
+  );
+
+  testOn(
+    ["node"],
+    "is nothing to threads, which run programs all the same [RunnerTests.test_signal_install_not_supported_ok]",
+    async () => {
+      const { stdout } = await runProgram(`
+      import { Worker } from "node:worker_threads";
+      const program = 'import { run, sleep } from "corio"; console.log(await run(sleep(0.001, "slept")));';
+      new Worker(new URL("data:text/javascript," + encodeURIComponent(program)));
+    `);
+      assert.deepEqual(stdout, ["slept"]);
     },
   );
 

@@ -18,7 +18,7 @@ import { VirtualClock } from "corio/testing";
 import { testScript, wait } from "./support/forms.ts";
 import type { Form } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show } from "./support/primitives.ts";
+import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
 
 /** A task that acquires and then says its number. */
 function taker(form: Form, semaphore: Semaphore, result: number[], number: number): Task<true> {
@@ -39,7 +39,7 @@ describe("a semaphore", () => {
     assert.equal(new Semaphore().locked(), false);
   });
 
-  testScript("shows its value, and how many wait [SemaphoreTests.test_repr]", function* () {
+  testShownScript("shows its value, and how many wait [SemaphoreTests.test_repr]", function* () {
     const semaphore = new Semaphore();
     assert.equal(show(semaphore), "<Semaphore unlocked, value 1>");
     yield* wait(semaphore.acquire());

@@ -80,6 +80,25 @@ describe("signal()", () => {
     }),
   );
 
+  test("delivers a cancel once, also where the host does not remember the task", () =>
+    simulate(async () => {
+      const log: string[] = [];
+      const task = createTask(async () => {
+        try {
+          await foreign(signal());
+        } catch (error) {
+          log.push(String(error));
+        }
+        // In browsers the task must come back through the library before it may use it.
+        log.push("cleaned up");
+      });
+      await sleep(0);
+      await sleep(0);
+      task.cancel("stop");
+      await task;
+      assert.deepEqual(log, ["CancelledError: stop", "cleaned up"]);
+    }));
+
   testOn(["node", "bun", "deno"], "after a delivered cancel is a new one, which the next cancel aborts", () =>
     simulate(async () => {
       const log: string[] = [];

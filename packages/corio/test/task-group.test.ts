@@ -986,6 +986,24 @@ describe("TaskGroup.cancel", () => {
     yield* wait(sleep(0));
   });
 
+  testScript("interrupts the task of the group also while that waits", function* (form) {
+    const parent = self();
+    let requests = 0;
+    const child = form.define(function* child(tasks: TaskGroup) {
+      yield* wait(sleep(1));
+      tasks.cancel();
+      requests = parent.cancelling();
+    });
+    yield* wait(
+      group(form, function* (tasks) {
+        void tasks.createTask(child(tasks));
+      }),
+    );
+    assert.equal(requests, 1);
+    assert.equal(parent.cancelling(), 0);
+    yield* wait(sleep(0));
+  });
+
   testScript("by the block itself: interrupts it at its next await, or not at all", function* (form) {
     const log: string[] = [];
     yield* wait(

@@ -44,6 +44,20 @@ describe("a task", () => {
     },
   );
 
+  test("is a future of its loop [BaseTaskTests.test_task_class] [GenericTaskTests.test_future_subclass]", async () => {
+    for (let count = 0; count < 2; count++) {
+      const loop = new EventLoop({ clock: new VirtualClock() });
+      const task = loop.createTask(sleep(1, "ok"));
+      assert.ok(task instanceof Task);
+      assert.ok(task instanceof Future);
+      assert.equal(task.getLoop(), loop);
+      assert.equal(await loop.runUntilComplete(task), "ok");
+      assert.equal(task.done(), true);
+      assert.equal(task.result(), "ok");
+      loop.close();
+    }
+  });
+
   testScript(
     "keeps its exception for whoever awaits it [BaseTaskTests.test_exception_traceback]",
     function* (form) {
@@ -201,7 +215,7 @@ describe("a task", () => {
     assert.equal(currentTask(), null);
   });
 
-  test("is held by its loop until it is done [BaseTaskTests.test_log_destroyed_pending_task]", async () => {
+  test("is held by its loop until it is done", async () => {
     const log: string[] = [];
     await simulate(async () => {
       // Nothing refers to the task, nor to the future it waits for.

@@ -25,6 +25,7 @@ import { VirtualClock } from "corio/testing";
 import { assert, describe, hostName, test } from "./support/harness.ts";
 import { block, failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
+import { show, testShownScript } from "./support/primitives.ts";
 
 const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
 const now = (): number => getRunningLoop().time();
@@ -406,7 +407,7 @@ describe("timeout", () => {
     assert.equal(now(), 5);
   });
 
-  testScript(
+  testShownScript(
     "shows its state [TimeoutTests.test_repr_active] [TimeoutTests.test_repr_expired] [TimeoutTests.test_repr_finished]",
     function* (form) {
       let scope!: Timeout;
@@ -423,10 +424,7 @@ describe("timeout", () => {
       assert.equal(scope.state, "finished");
       yield* failureOf(timeout(0.5, body), TimeoutError);
       assert.equal(scope.state, "expired");
-      const show = (scope as unknown as Record<symbol, () => string>)[
-        Symbol.for("nodejs.util.inspect.custom")
-      ];
-      assert.equal(show?.call(scope), "<Timeout [expired]>");
+      assert.equal(show(scope), "<Timeout [expired]>");
     },
   );
 

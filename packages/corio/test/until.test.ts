@@ -92,14 +92,34 @@ describe("until(promise)", () => {
       assert.deepEqual(log, ["a0", "a1", "b0", "b1"]);
     }));
 
-  test("takes a future as well", () =>
-    simulate(async () => {
-      const future = new Future<number>();
-      getRunningLoop().callLater(1, () => {
-        future.setResult(5);
-      });
-      assert.equal(await until(future), 5);
-    }));
+  // A clock that waited for them as for something outside would wait for itself.
+  testForms("takes what is corio's own as well", (form) =>
+    run(
+      form.define(function* () {
+        const future = new Future<number>();
+        getRunningLoop().callLater(1, () => {
+          future.setResult(5);
+        });
+        assert.equal(yield* wait(until(future)), 5);
+        assert.equal(yield* wait(until(createTask(sleep(1, "task")))), "task");
+        const work = form.define(function* work() {
+          yield* wait(sleep(1));
+          return form.name;
+        });
+        assert.equal(yield* wait(until(work())), form.name);
+        assert.equal(getRunningLoop().time(), 3);
+        const never = new Future<void>();
+        const task = createTask(until(never));
+        yield* wait(sleep(1));
+        task.cancel();
+        yield* wait(sleep(0));
+        assert.equal(never.cancelled(), true);
+        const unused = until(work());
+        unused.close();
+      })(),
+      { clock: new VirtualClock({ foreignGrace: 3600 }) },
+    ),
+  );
 
   test("refuses what is neither a promise nor a function", () => {
     assert.throws(
@@ -191,6 +211,28 @@ describe("until(function)", () => {
           "slept afterwards",
         ]);
         assert.equal(task.cancelling(), 1);
+      }),
+  );
+
+  testForms(
+    "whose value came before the cancel, and the task did not go on between them, delivers it",
+    (form) =>
+      simulate(async () => {
+        const log: string[] = [];
+        let resolve: (value: string) => void = () => undefined;
+        const promise = new Promise<string>((settle) => (resolve = settle));
+        const work = form.define(function* work() {
+          log.push(`value ${yield* wait(until(() => promise))}`);
+          yield* wait(sleep(10));
+          log.push("slept");
+        });
+        const task = createTask(work());
+        await sleep(0);
+        // After what `until` does with the value, and before the next iteration.
+        void promise.then(() => log.push(`cancel ${String(task.cancel())}`));
+        resolve("kept");
+        await assert.rejects(task, CancelledError);
+        assert.deepEqual(log, ["cancel true", "value kept"]);
       }),
   );
 

@@ -29,7 +29,7 @@ const self = (): Task => currentTask() as Task;
 
 describe("waitFor", () => {
   testScript(
-    "gives the result of what is in time [AsyncioWaitForTest.test_asyncio_wait_for_cancelled] [AsyncioWaitForTest.test_wait_for_blocking]",
+    "gives the result of what is in time [AsyncioWaitForTest.test_wait_for_blocking]",
     function* (form) {
       const work = form.define(function* work() {
         yield* wait(sleep(1));
@@ -48,7 +48,7 @@ describe("waitFor", () => {
   );
 
   testScript(
-    "throws TimeoutError when time is up, and cancels [AsyncioWaitForTest.test_asyncio_wait_for_timeout] [AsyncioWaitForTest.test_wait_for]",
+    "throws TimeoutError when time is up, and cancels [AsyncioWaitForTest.test_wait_for]",
     function* (form) {
       let outcome: unknown;
       const work = form.define(function* work() {
@@ -200,7 +200,7 @@ describe("waitFor", () => {
   );
 
   testScript(
-    "waits for what it has cancelled to end [AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation] [AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation_w_timeout_0]",
+    "waits for what it has cancelled to end [AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation] [AsyncioWaitForTest.test_wait_for_waits_for_task_cancellation_w_timeout_0] [AsyncioWaitForTest.test_asyncio_wait_for_timeout]",
     function* (form) {
       for (const limit of [0.5, 0]) {
         let ended = false;
@@ -242,7 +242,7 @@ describe("waitFor", () => {
   );
 
   testScript(
-    "cancelled from outside: cancels what it awaits, waits for it, and is no timeout [AsyncioWaitForTest.test_cancel_blocking_wait_for] [AsyncioWaitForTest.test_cancel_wait_for]",
+    "cancelled from outside: cancels what it awaits, waits for it, and is no timeout [AsyncioWaitForTest.test_cancel_blocking_wait_for] [AsyncioWaitForTest.test_cancel_wait_for] [AsyncioWaitForTest.test_asyncio_wait_for_cancelled]",
     function* (form) {
       for (const limit of [null, 60]) {
         let ended = false;

@@ -1,3 +1,5 @@
+import { RuntimeError } from "../errors.ts";
+
 /**
  * What a generator coroutine yields to its task. Only `yield*` on corio's objects makes these; a program never needs to
  * look at one.
@@ -15,13 +17,18 @@ export type Steps<T> = Generator<Suspension | undefined, T, unknown>;
  * it is read at once; so does the one that carries an awaitable out.
  */
 export const delivery: { value: unknown } = { value: undefined };
-const handover: { done: false; value: unknown } = { done: false, value: undefined };
+/** The driver empties it. If nobody does, no driver is there: something else iterates. */
+export const handover: { done: false; value: unknown } = { done: false, value: undefined };
 const answer: { done: true; value: unknown } = { done: true, value: undefined };
 
 /**
  * Everything of corio that can be awaited: in a native function with `await`, in a generator coroutine with `yield*`.
  * It is a thenable, not a Promise: its `then` registers one await, so that each awaiter is resumed by the loop, in
  * the loop's order, and can be cancelled on its own.
+ *
+ * Here and in strands, the classes that others extend declare their fields and assign them in the constructor: V8
+ * inlines `super()` only for classes without field initialisers and private fields, and an object three classes deep
+ * is made in a quarter of the time (9 ns, not 39).
  */
 export abstract class Awaitable<T> implements Promise<T> {
   /** What `await` calls: the running task waits, and its loop resumes it. Called by hand it returns a promise. */
@@ -53,6 +60,7 @@ export abstract class Awaitable<T> implements Promise<T> {
   /** @internal */
   next(sent: unknown): IteratorResult<unknown, unknown> {
     if (sent === undefined) {
+      if (handover.value === this) throw iterated(this);
       handover.value = this;
       return handover;
     }
@@ -67,9 +75,16 @@ export abstract class Awaitable<T> implements Promise<T> {
 
   /** @internal */
   return(value: unknown): IteratorResult<unknown, unknown> {
+    if (handover.value === this) throw iterated(this);
     return { done: true, value };
   }
 
   /** The name of the class. */
   abstract readonly [Symbol.toStringTag]: string;
+}
+
+/** `[...future]`, `const [first] = future`: it has no elements, and would never end. */
+function iterated(awaitable: Awaitable<unknown>): RuntimeError {
+  handover.value = undefined;
+  return new RuntimeError(`${awaitable[Symbol.toStringTag]} cannot be iterated: await it`, "CORIO_BAD_YIELD");
 }

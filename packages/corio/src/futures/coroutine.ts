@@ -7,10 +7,10 @@ import type { Steps } from "./awaitable.ts";
 import { captureSite, isDebugging } from "./debug.ts";
 import type { Future } from "./future.ts";
 import { NestedStrand } from "./generator-strand.ts";
-import { isCalledByHand, NativeAwait } from "./native-await.ts";
+import { answerAwait, isCalledByHand, NativeAwait } from "./native-await.ts";
 import { flushFresh, noteCoroutineMade, noteInGoodHands, unwatch } from "./never-awaited.ts";
 import { runningTask } from "./running.ts";
-import { showAs } from "./show-as.ts";
+import { showAs } from "#host";
 import type { Task } from "./task.ts";
 
 /** What a coroutine turns into when it begins: a native function's promise, a generator, or a future to wait for. */
@@ -32,11 +32,13 @@ const WATCHED = 4;
  * asyncio: the coroutine object that calling an `async def` function gives.
  */
 export abstract class Coroutine<T = unknown> extends Awaitable<T> {
-  #state: number = CREATED;
+  /** One of the states above. */
+  declare private progress: number;
 
   /** @internal */
   constructor() {
     super();
+    this.progress = CREATED;
     noteCoroutineMade(this, askForFlush);
     if (isDebugging()) sites.set(this, captureSite());
   }
@@ -68,22 +70,22 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
 
   /** A task will run it. @internal */
   claim(): void {
-    if (this.#state === CREATED || this.#state === CREATED + WATCHED) this.setState(CLAIMED);
+    if (this.progress === CREATED || this.progress === CREATED + WATCHED) this.setState(CLAIMED);
   }
 
   /** Nobody has run it, and no task will. @internal */
   get isUnclaimed(): boolean {
-    return this.#state === CREATED;
+    return this.progress === CREATED;
   }
 
   /** It is now in the books of the never-awaited watch. @internal */
   noteWatched(): void {
-    this.#state += WATCHED;
+    this.progress += WATCHED;
   }
 
   /** @internal */
   get stateName(): string {
-    const state = this.#state & ~WATCHED;
+    const state = this.progress & ~WATCHED;
     if (state === CLOSED) return "closed";
     return state === STARTED ? "started" : "not started";
   }
@@ -95,20 +97,20 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
 
   /** @internal */
   noteStart(): void {
-    const state = this.#state & ~WATCHED;
+    const state = this.progress & ~WATCHED;
     if (state === STARTED || state === CLOSED) throw this.reuseError();
     this.setState(STARTED);
   }
 
   /** Gives the coroutine up without running it: it is then not reported as never awaited. asyncio: `close()`. */
   close(): void {
-    if ((this.#state & ~WATCHED) <= CLAIMED) this.setState(CLOSED);
+    if ((this.progress & ~WATCHED) <= CLAIMED) this.setState(CLOSED);
   }
 
   private setState(state: number): void {
-    if (this.#state >= WATCHED) unwatch(this);
-    else if (this.#state === CREATED) noteInGoodHands(this);
-    this.#state = state;
+    if (this.progress >= WATCHED) unwatch(this);
+    else if (this.progress === CREATED) noteInGoodHands(this);
+    this.progress = state;
   }
 
   /** Runs the coroutine inside the awaiting task. */
@@ -119,28 +121,22 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
     if (isCalledByHand(onFulfilled, onRejected))
       return Promise.resolve<T>(this).then(onFulfilled, onRejected);
     const task = runningTask();
-    const wait = new NativeAwait(task, onFulfilled, onRejected);
-    const answer = wait as unknown as Promise<Fulfilled | Rejected>;
     if (task === null) {
       this.close();
-      wait.fail(this.strayError());
-      return answer;
+      return answerAwait(onRejected, this.strayError());
     }
     let body: Body<T>;
     try {
-      if (this.attempt(task)) {
-        wait.deliver(this.attempted());
-        return answer;
-      }
+      if (this.attempt(task)) return answerAwait(onFulfilled, this.attempted());
       body = this.begin(task);
     } catch (error) {
-      wait.fail(error);
-      return answer;
+      return answerAwait(onRejected, error);
     }
     if (!isGenerator(body)) return body.then(onFulfilled, onRejected);
+    const wait = new NativeAwait(task, onFulfilled, onRejected);
     const strand = new NestedStrand(task, body, wait);
     if (strand.resume(false, undefined) === "suspended") endStepSoon(task);
-    return answer;
+    return wait as unknown as Promise<Fulfilled | Rejected>;
   }
 
   get [Symbol.toStringTag](): string {
@@ -176,7 +172,7 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
   }
 
   private reuseError(): RuntimeError {
-    const how = (this.#state & ~WATCHED) === CLOSED ? "closed" : "awaited";
+    const how = (this.progress & ~WATCHED) === CLOSED ? "closed" : "awaited";
     return new RuntimeError(
       `coroutine '${this.name}' was already ${how}; a coroutine runs once: call the function again, or make a task ` +
         "of it to await its result several times",
@@ -208,26 +204,26 @@ const noParameters: readonly unknown[] = [];
 
 /** The call of a function, which has not happened yet. */
 abstract class CallCoroutine<T, Callee extends (...parameters: never) => unknown> extends Coroutine<T> {
-  readonly #callee: Callee;
-  readonly #thisValue: unknown;
-  #parameters: readonly unknown[];
+  declare private readonly callee: Callee;
+  declare private readonly thisValue: unknown;
+  declare private parameters: readonly unknown[];
 
   constructor(callee: Callee, thisValue: unknown, parameters: readonly unknown[]) {
     super();
-    this.#callee = callee;
-    this.#thisValue = thisValue;
-    this.#parameters = parameters.length === 0 ? noParameters : parameters;
+    this.callee = callee;
+    this.thisValue = thisValue;
+    this.parameters = parameters.length === 0 ? noParameters : parameters;
   }
 
   get name(): string {
-    return this.#callee.name || "(anonymous)";
+    return this.callee.name || "(anonymous)";
   }
 
   /** The task keeps the coroutine, which need not keep its arguments. */
   protected call(): unknown {
-    const parameters = this.#parameters;
-    this.#parameters = noParameters;
-    return Reflect.apply(this.#callee, this.#thisValue, parameters);
+    const parameters = this.parameters;
+    this.parameters = noParameters;
+    return Reflect.apply(this.callee, this.thisValue, parameters);
   }
 }
 

@@ -25,6 +25,11 @@ export function captureSite(): string {
   return (foreign.length > 0 ? foreign : frames).slice(0, SITE_FRAMES).join("\n");
 }
 
+/** A creation site as the end of a line about an object: its innermost place. Empty when it is not known. */
+export function describeSite(site: string | undefined): string {
+  return site?.replace(/\s*(.*)[^]*/, ", created $1") ?? "";
+}
+
 /**
  * The folders of corio's modules, `…/dist/` and (where the host applies source maps) `…/src/`, as they stand in
  * stacks: as a URL, or as a path.

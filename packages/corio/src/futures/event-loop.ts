@@ -1,8 +1,8 @@
 import { host } from "#host";
-import { badArgument, DeadlockError, RuntimeError } from "../errors.ts";
+import { badArgument, DeadlockError, isKeyboardInterrupt, RuntimeError } from "../errors.ts";
 import type { Clock } from "../loop/clock.ts";
 import { systemClock } from "../loop/clock.ts";
-import type { Runnable } from "../loop/runnable.ts";
+import type { Runnable, Timer, TimerOwner } from "../loop/runnable.ts";
 import { Scheduler } from "../loop/scheduler.ts";
 import type { SchedulerClient } from "../loop/scheduler.ts";
 import { Context } from "./context.ts";
@@ -23,7 +23,7 @@ import {
   swapSegmentContext,
   swapSegmentLoop,
 } from "./running.ts";
-import { showAs } from "./show-as.ts";
+import { showAs } from "#host";
 import { toCoroutine } from "./to-coroutine.ts";
 import type { CoroutineLike } from "./to-coroutine.ts";
 import { Task } from "./task.ts";
@@ -60,6 +60,14 @@ const noTaskOptions: TaskOptions = {};
 /** Those of all clocks: while one runs, a coroutine that nobody has awaited yet may be its. */
 let runningLoops = 0;
 
+/** Something of the host's that belongs to a loop, such as a socket or a pool of threads, and must not outlive it. */
+export interface LoopResource {
+  /** Run as a task at the end of `run`, after all other tasks. */
+  shutdown?(): CoroutineLike<void>;
+  /** The loop is closed, whether `shutdown` has run or not: whatever is left has to be given up at once. */
+  abandon(): void;
+}
+
 /** What the loop calls; what it returns is ignored. */
 export type Callback<Parameters extends readonly unknown[]> = (...parameters: Parameters) => unknown;
 
@@ -69,7 +77,7 @@ export type Callback<Parameters extends readonly unknown[]> = (...parameters: Pa
  *
  * asyncio: the event loop. `run` makes one; `getRunningLoop()` finds it.
  */
-export class EventLoop implements SchedulerClient {
+export class EventLoop implements SchedulerClient, TimerOwner {
   /** @internal */
   readonly scheduler: Scheduler;
   /** Itself: a loop is the options of what is made in it. @internal */
@@ -82,8 +90,8 @@ export class EventLoop implements SchedulerClient {
   #isDebug: boolean;
   /** Handles that came up while the loop was not running. */
   #parked: Runnable[] = [];
-  /** Timers that became due in that time: the next iteration takes them after everything that is ready. */
-  #parkedTimers: Runnable[] = [];
+  /** Timers that became due in that time, with their deadlines and arrival numbers. */
+  #timersAside: [deadline: number, timer: Timer, arrival: number][] = [];
   #firstTask: Task | null = null;
   #lastTask: Task | null = null;
   #taskCount = 0;
@@ -95,6 +103,9 @@ export class EventLoop implements SchedulerClient {
   #main: Future | null = null;
   #deadlock: DeadlockError | null = null;
   #unseen = new Set<UnseenException>();
+  /** How many handlers of Ctrl-C the program has of its own, on this loop: `run` then leaves it to them. @internal */
+  interruptHandlers = 0;
+  #resources: Set<LoopResource> | null = null;
 
   /**
    * A loop that does not run yet. `clock` is where its time comes from, by default the host's monotonic clock; `debug`
@@ -147,9 +158,9 @@ export class EventLoop implements SchedulerClient {
       const parked = this.#parked;
       this.#parked = [];
       this.scheduler.callFirst(parked);
-      const timers = this.#parkedTimers;
-      this.#parkedTimers = [];
-      for (const timer of timers) this.scheduler.callSoon(timer);
+      const timers = this.#timersAside;
+      this.#timersAside = [];
+      for (const timer of timers) this.scheduler.restoreTimer(...timer);
       if (this.#isStopping) {
         // As in asyncio, a loop that was stopped beforehand runs one iteration.
         this.scheduler.callSoon({
@@ -209,9 +220,27 @@ export class EventLoop implements SchedulerClient {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#parked = [];
+    this.#timersAside = [];
+    for (const resource of this.resources()) resource.abandon();
     if (this.#isDebug) noteDebugMode(-1);
     for (const unseen of [...this.#unseen]) this.reportUnseenException(unseen);
     if (runningLoops === 0) reportNeverAwaited();
+  }
+
+  /** Has `resource` end with the loop, unless it is released before. @internal */
+  adopt(resource: LoopResource): void {
+    this.#requireOpen();
+    (this.#resources ??= new Set<LoopResource>()).add(resource);
+  }
+
+  /** @internal */
+  release(resource: LoopResource): void {
+    this.#resources?.delete(resource);
+  }
+
+  /** In the order they came: one that has others, as a process has pipes, comes before them. @internal */
+  resources(): LoopResource[] {
+    return this.#resources === null ? [] : [...this.#resources];
   }
 
   /** Ends `runForever` at once, with an error: for a second Ctrl-C, and for a deadlock nobody resolves. @internal */
@@ -238,17 +267,16 @@ export class EventLoop implements SchedulerClient {
     if (this.#isClosed) throw new RuntimeError("the event loop is closed", "CORIO_LOOP_CLOSED");
   }
 
-  /**
-   * Whether `runnable` may run now. If not, it is kept for when the loop runs again; `isTimer`: it had become due,
-   * rather than been made ready.
-   * @internal
-   */
-  admits(runnable: Runnable, isTimer?: boolean): boolean {
+  /** Whether `runnable` may run now. If not, it is kept for when the loop runs again. @internal */
+  admits(runnable: Runnable): boolean {
     if (this.#isRunning) return true;
-    if (this.#isClosed) return false;
-    if (isTimer ?? "isStale" in runnable) this.#parkedTimers.push(runnable);
-    else this.#parked.push(runnable);
+    if (!this.#isClosed) this.#parked.push(runnable);
     return false;
+  }
+
+  /** @internal */
+  setAside(timer: Timer, deadline: number, arrival: number): void {
+    if (!this.#isClosed) this.#timersAside.push([deadline, timer, arrival]);
   }
 
   /** @internal */
@@ -286,7 +314,7 @@ export class EventLoop implements SchedulerClient {
     callback: Callback<Parameters>,
     ...parameters: Parameters
   ): Handle {
-    this.#checkCallback("callSoon", callback);
+    this.checkCallback("callSoon", callback);
     const handle = new Handle(this, callback, parameters, context);
     this.scheduler.callSoon(handle);
     return handle;
@@ -321,13 +349,14 @@ export class EventLoop implements SchedulerClient {
   ): TimerHandle {
     if (typeof when !== "number" || Number.isNaN(when))
       throw badArgument("callAt", "a time in seconds", when);
-    this.#checkCallback("callAt", callback);
+    this.checkCallback("callAt", callback);
     const handle = new TimerHandle(this, when, callback, parameters, context);
     this.scheduler.callAt(when, handle);
     return handle;
   }
 
-  #checkCallback(where: string, callback: unknown): void {
+  /** Throws unless the loop is open and can call `callback`. @internal */
+  checkCallback(where: string, callback: unknown): void {
     this.#requireOpen();
     if (callback instanceof Coroutine) {
       callback.close();
@@ -390,6 +419,11 @@ export class EventLoop implements SchedulerClient {
 
   /** Reports an error that nobody else can get. */
   callExceptionHandler(context: ExceptionContext): void {
+    this.#report(context, contextOf(context));
+  }
+
+  /** Calls the exception handler in a context: that of the task or callback which has failed. */
+  #report(context: ExceptionContext, runIn: Context | undefined): void {
     const full = this.#withSite(context);
     const handler = this.#exceptionHandler;
     if (handler === null) {
@@ -397,7 +431,7 @@ export class EventLoop implements SchedulerClient {
       return;
     }
     const outerSegment = enterSegment(null);
-    const outerContext = swapSegmentContext(contextOf(full));
+    const outerContext = swapSegmentContext(runIn);
     const outerLoop = swapSegmentLoop(this);
     try {
       handler(this, full);
@@ -439,6 +473,7 @@ export class EventLoop implements SchedulerClient {
       exception: future.outcome,
       message: `${future[Symbol.toStringTag]} exception was never retrieved`,
       name: future instanceof Task ? future.describe() : undefined,
+      context: future instanceof Task ? future.getContext() : undefined,
       site: this.siteOf(future),
     };
     this.#unseen.add(unseen);
@@ -458,20 +493,25 @@ export class EventLoop implements SchedulerClient {
   /** Reports what nobody has retrieved by now. @internal */
   reportUnseenException(unseen: UnseenException): void {
     if (!this.#unseen.delete(unseen)) return;
-    this.callExceptionHandler({
+    const report = {
       message: unseen.message,
       exception: unseen.exception,
       ...(unseen.name === undefined ? {} : { taskName: unseen.name }),
       ...(unseen.site === undefined ? {} : { sourceTraceback: unseen.site }),
-    });
+    };
+    this.#report(report, unseen.context);
   }
 
   /** @internal */
   noteTaskFailed(task: Task, error: unknown): void {
-    if (isFatal(error) && this.#isRunning && this.#main !== (task as Future)) {
-      this.noteExceptionRetrieved(task);
-      this.#halt(error);
-    }
+    if (this.#main !== (task as Future) && this.haltsOn(error)) this.noteExceptionRetrieved(task);
+  }
+
+  /** `KeyboardInterrupt`, from a task or callback, ends `runForever`. Returns whether it did. @internal */
+  haltsOn(error: unknown): boolean {
+    const halts = isKeyboardInterrupt(error) && this.#isRunning;
+    if (halts) this.#halt(error);
+    return halts;
   }
 
   // ── Debug mode ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -608,6 +648,7 @@ interface UnseenException {
   readonly exception: unknown;
   readonly message: string;
   readonly name: string | undefined;
+  readonly context: Context | undefined;
   readonly site: string | undefined;
 }
 
@@ -615,10 +656,6 @@ const unseenOf = new WeakMap<Future, UnseenException>();
 const collectedFutures = new FinalizationRegistry<UnseenException>((unseen) => {
   unseen.loop.reportUnseenException(unseen);
 });
-
-function isFatal(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === "CORIO_KEYBOARD_INTERRUPT";
-}
 
 function contextOf(context: ExceptionContext): Context | undefined {
   if (context.task instanceof Task) return context.task.getContext();

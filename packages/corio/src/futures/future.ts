@@ -11,7 +11,7 @@ import { Awaitable } from "./awaitable.ts";
 import type { Context } from "./context.ts";
 import { DoneCallback } from "./done-callback.ts";
 import type { EventLoop } from "./event-loop.ts";
-import { isCalledByHand, NativeAwait, settledAwait } from "./native-await.ts";
+import { answerAwait, isCalledByHand, NativeAwait } from "./native-await.ts";
 import { runningTask } from "./running.ts";
 
 export const PENDING = 0;
@@ -62,18 +62,21 @@ export interface CancelOptions {
  */
 export class Future<T = unknown> extends Awaitable<T> {
   /** @internal */
-  readonly loop: EventLoop;
+  declare readonly loop: EventLoop;
   /** @internal */
-  state: FutureState = PENDING;
+  declare state: FutureState;
   /** The value, the exception or the `CancelledError`, as `state` says. @internal */
-  outcome: unknown = undefined;
+  declare outcome: unknown;
   /** One callback, or several in the order they were added. */
-  #callbacks: FutureCallback | Set<FutureCallback> | null = null;
+  declare private addedCallbacks: FutureCallback | Set<FutureCallback> | null;
 
   /** A loop is its own options: corio passes it without making an object. */
   constructor(options: { readonly loop?: EventLoop | undefined } = noOptions) {
     super();
     this.loop = options.loop ?? defaultLoop();
+    this.state = PENDING;
+    this.outcome = undefined;
+    this.addedCallbacks = null;
     this.loop.noteFutureMade(this);
   }
 
@@ -178,9 +181,9 @@ export class Future<T = unknown> extends Awaitable<T> {
   ): Promise<Fulfilled | Rejected> {
     if (isCalledByHand(onFulfilled, onRejected))
       return Promise.resolve<T>(this).then(onFulfilled, onRejected);
-    const task = runningTask();
     if (this.state !== PENDING)
-      return settledAwait(task, onFulfilled, onRejected, this.state, this.readOutcome());
+      return answerAwait(this.state === FINISHED ? onFulfilled : onRejected, this.readOutcome());
+    const task = runningTask();
     const wait = new NativeAwait(task, onFulfilled, onRejected);
     if (task === null) this.addCallback(wait.observe(this));
     else task.suspendNative(wait, this);
@@ -205,8 +208,8 @@ export class Future<T = unknown> extends Awaitable<T> {
   settle(state: FutureState, outcome: unknown): void {
     this.state = state;
     this.outcome = outcome;
-    const callbacks = this.#callbacks;
-    this.#callbacks = null;
+    const callbacks = this.addedCallbacks;
+    this.addedCallbacks = null;
     if (state === FAILED_UNSEEN) {
       // V8 keeps an error's frames, with the objects in them, until its stack is asked for: the task itself may be
       // one, and would never be collected. Where somebody awaits, the exception is about to be seen.
@@ -222,21 +225,26 @@ export class Future<T = unknown> extends Awaitable<T> {
   /** @internal */
   addCallback(callback: FutureCallback): void {
     if (this.state !== PENDING) this.loop.scheduler.callSoon(callback);
-    else if (this.#callbacks === null) this.#callbacks = callback;
-    else if (this.#callbacks instanceof Set) this.#callbacks.add(callback);
-    else this.#callbacks = new Set([this.#callbacks, callback]);
+    else if (this.addedCallbacks === null) this.addedCallbacks = callback;
+    else if (this.addedCallbacks instanceof Set) this.addedCallbacks.add(callback);
+    else this.addedCallbacks = new Set([this.addedCallbacks, callback]);
   }
 
   /** @internal */
   dropCallback(callback: FutureCallback): void {
-    if (this.#callbacks === callback) this.#callbacks = null;
-    else if (this.#callbacks instanceof Set) this.#callbacks.delete(callback);
+    if (this.addedCallbacks === callback) this.addedCallbacks = null;
+    else if (this.addedCallbacks instanceof Set) this.addedCallbacks.delete(callback);
   }
 
   /** @internal */
   callbacks(): FutureCallback[] {
-    if (this.#callbacks === null) return [];
-    return this.#callbacks instanceof Set ? [...this.#callbacks] : [this.#callbacks];
+    if (this.addedCallbacks === null) return [];
+    return this.addedCallbacks instanceof Set ? [...this.addedCallbacks] : [this.addedCallbacks];
+  }
+
+  /** Whether a task that waits gets the outcome even if it is cancelled before it goes on. @internal */
+  get isDeliveredInAnyCase(): boolean {
+    return false;
   }
 
   /** What a task that awaits this is said to wait for. @internal */

@@ -2,7 +2,7 @@ import { host } from "#host";
 import { RuntimeError } from "../errors.ts";
 import type { Surroundings } from "../host/host.ts";
 import { currentStepOwner, endStep } from "../loop/step.ts";
-import { delivery } from "./awaitable.ts";
+import { delivery, handover } from "./awaitable.ts";
 import type { Steps } from "./awaitable.ts";
 import { Coroutine } from "./coroutine.ts";
 import { FINISHED, Future, PENDING } from "./future.ts";
@@ -41,12 +41,13 @@ export type StrandStatus =
  * its result), or nothing (`yield`, the same as `yield* sleep(0)`: go on in the next iteration).
  */
 export abstract class GeneratorStrand extends Strand {
-  #generator: Steps<unknown>;
-  #below: Frame | null = null;
+  declare private generator: Steps<unknown>;
+  declare private below: Frame | null;
 
   constructor(task: Task<unknown>, generator: Steps<unknown>) {
     super(task);
-    this.#generator = generator;
+    this.below = null;
+    this.generator = generator;
   }
 
   /** Those the generators run in. */
@@ -61,7 +62,7 @@ export abstract class GeneratorStrand extends Strand {
   /** The coroutines that the strand's generators belong to, innermost first, without the strand's own. */
   frames(): Coroutine<unknown>[] {
     const all: Coroutine<unknown>[] = [];
-    for (let frame = this.#below; frame !== null; frame = frame.below) all.push(frame.called);
+    for (let frame = this.below; frame !== null; frame = frame.below) all.push(frame.called);
     return all;
   }
 
@@ -105,10 +106,10 @@ export abstract class GeneratorStrand extends Strand {
     for (;;) {
       let result: IteratorResult<unknown, unknown>;
       try {
-        if (failed) result = this.#generator.throw(value);
+        if (failed) result = this.generator.throw(value);
         else {
           delivery.value = value;
-          result = this.#generator.next(delivery);
+          result = this.generator.next(delivery);
         }
       } catch (error) {
         if (!this.leaveFrame()) {
@@ -131,6 +132,7 @@ export abstract class GeneratorStrand extends Strand {
       failed = false;
       value = undefined;
       let wanted = result.value;
+      handover.value = undefined;
       let isNative = false;
       if (wanted === undefined) {
         this.task.suspendOnYield(this);
@@ -156,8 +158,8 @@ export abstract class GeneratorStrand extends Strand {
         }
         if (body instanceof Future) wanted = body;
         else {
-          this.#below = { generator: this.#generator, called: wanted, below: this.#below };
-          this.#generator = body as Steps<unknown>;
+          this.below = { generator: this.generator, called: wanted, below: this.below };
+          this.generator = body as Steps<unknown>;
           continue;
         }
       }
@@ -183,10 +185,10 @@ export abstract class GeneratorStrand extends Strand {
 
   /** Goes back to the generator below; false when there is none. */
   private leaveFrame(): boolean {
-    const frame = this.#below;
+    const frame = this.below;
     if (frame === null) return false;
-    this.#generator = frame.generator;
-    this.#below = frame.below;
+    this.generator = frame.generator;
+    this.below = frame.below;
     return true;
   }
 

@@ -2,8 +2,10 @@ import { host } from "#host";
 import type { Surroundings } from "../host/host.ts";
 import type { Runnable, Timer } from "../loop/runnable.ts";
 import { Context, currentContextValues } from "./context.ts";
+import { describeSite } from "./debug.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { enterSegment, leaveSegment, swapSegmentContext, swapSegmentLoop } from "./running.ts";
+import { showAs } from "#host";
 
 type Callback = (...parameters: never) => unknown;
 
@@ -59,14 +61,15 @@ export class Handle implements Runnable {
       // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-assertion -- tsc does not infer a rest of never
       this.#surroundings.runInAsyncScope(callback as () => unknown, undefined, ...(this.#parameters as []));
     } catch (error) {
+      if (this.loop.haltsOn(error)) return;
       this.loop.callExceptionHandler({
-        message: `Exception in callback ${callback.name || "(anonymous)"}`,
+        message: `Exception in callback ${nameOf(callback)}`,
         exception: error,
         handle: this,
         ...this.describe(),
       });
     } finally {
-      this.loop.endTiming(started, `callback ${callback.name || "(anonymous)"}`);
+      this.loop.endTiming(started, `callback ${nameOf(callback)}`);
       swapSegmentLoop(outerLoop);
       swapSegmentContext(outerContext);
       leaveSegment(outerSegment);
@@ -77,7 +80,15 @@ export class Handle implements Runnable {
   protected describe(): Record<string, unknown> {
     return {};
   }
+
+  /** What it will call, and in debug mode where it was made. @internal */
+  describeCallback(): string {
+    const callback = this.#callback;
+    return (callback === null ? "cancelled" : nameOf(callback)) + describeSite(this.loop.siteOf(this));
+  }
 }
+
+showAs(Handle, (handle) => `<Handle ${handle.describeCallback()}>`);
 
 /**
  * A callback with a deadline: what `loop.callLater` and `loop.callAt` return.
@@ -113,4 +124,10 @@ export class TimerHandle extends Handle implements Timer {
     if (!this.cancelled()) this.loop.scheduler.noteStaleTimer();
     super.cancel();
   }
+}
+
+showAs(TimerHandle, (timer) => `<TimerHandle when=${timer.when()} ${timer.describeCallback()}>`);
+
+function nameOf(callback: Callback): string {
+  return callback.name || "(anonymous)";
 }

@@ -114,18 +114,20 @@ export function isCalledByHand(onFulfilled: unknown, onRejected: unknown): boole
   return typeof onFulfilled !== "function" || typeof onRejected !== "function";
 }
 
-/** An await of what is done already: answered in the same step. */
-export function settledAwait<Fulfilled, Rejected>(
-  task: Task<unknown> | null,
-  onFulfilled: Settle,
-  onRejected: Settle,
-  state: number,
-  outcome: unknown,
-): Promise<Fulfilled | Rejected> {
-  const wait = new NativeAwait(task, onFulfilled, onRejected);
-  wait.settle(state, outcome);
-  return wait as unknown as Promise<Fulfilled | Rejected>;
+/**
+ * Answers an await that need not wait, in the same step. Most awaits of locks and queues are of this kind: where the
+ * function gives nothing back, as those of the engine do, no object is made. Returns what `then` has to return.
+ */
+export function answerAwait(callback: Settle, value: unknown): Promise<never> {
+  try {
+    const result = callback?.(value as never);
+    return (result === undefined ? answered : Promise.resolve(result)) as Promise<never>;
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
+
+const answered = Promise.resolve();
 
 interface Resolvers {
   readonly promise: Promise<unknown>;

@@ -15,9 +15,42 @@ interface Survivor {
   isReported: boolean;
 }
 
+/**
+ * Coroutines that are young. Most are awaited before another one is made, so the last one made has a place of its own:
+ * there it costs two stores, where an array that grows and empties with each would be allocated again and again.
+ */
+class Fresh {
+  #last: Coroutine<unknown> | null = null;
+  #earlier: Coroutine<unknown>[] = [];
+
+  add(coroutine: Coroutine<unknown>): void {
+    if (this.#last !== null) this.#earlier.push(this.#last);
+    this.#last = coroutine;
+  }
+
+  /** Forgets the coroutine if it was the last one made; then it need not be looked at again. False: it was not. */
+  forget(coroutine: Coroutine<unknown>): boolean {
+    if (this.#last === coroutine) this.#last = null;
+    else if (this.#last === null && this.#earlier[this.#earlier.length - 1] === coroutine)
+      this.#earlier.length--;
+    else return false;
+    return true;
+  }
+
+  /** Watches those that nobody has taken, and forgets all. */
+  watch(madeInTask: boolean): void {
+    const last = this.#last;
+    const earlier = this.#earlier;
+    this.#last = null;
+    if (earlier.length > 0) this.#earlier = [];
+    for (const coroutine of earlier) if (coroutine.isUnclaimed) watch(coroutine, madeInTask);
+    if (last?.isUnclaimed === true) watch(last, madeInTask);
+  }
+}
+
 /** Made inside a task, and made outside of any: only the former can be overdue when a run ends. */
-let fresh: Coroutine<unknown>[] = [];
-let freshOutside: Coroutine<unknown>[] = [];
+const freshInside = new Fresh();
+const freshOutside = new Fresh();
 let flushIsComing = false;
 const survivors = new Set<Survivor>();
 const survivorOf = new WeakMap<Coroutine<unknown>, Survivor>();
@@ -25,31 +58,22 @@ const registry = new FinalizationRegistry<Survivor>(report);
 
 /** A coroutine was made. `askForFlush` arranges for `flushFresh` to be called. */
 export function noteCoroutineMade(coroutine: Coroutine<unknown>, askForFlush: () => void): void {
-  (isAnyStepOpen() ? fresh : freshOutside).push(coroutine);
+  (isAnyStepOpen() ? freshInside : freshOutside).add(coroutine);
   if (flushIsComing) return;
   flushIsComing = true;
   askForFlush();
 }
 
-/** The coroutine is in good hands. Mostly it was the last one made: then it need not be looked at again. */
+/** The coroutine is in good hands. */
 export function noteInGoodHands(coroutine: Coroutine<unknown>): void {
-  if (fresh[fresh.length - 1] === coroutine) fresh.length--;
-  else if (freshOutside[freshOutside.length - 1] === coroutine) freshOutside.length--;
+  if (!freshInside.forget(coroutine)) freshOutside.forget(coroutine);
 }
 
 /** The iteration is over: what has not been started by now is watched from here on. */
 export function flushFresh(): void {
   flushIsComing = false;
-  if (fresh.length > 0) {
-    const coroutines = fresh;
-    fresh = [];
-    for (const coroutine of coroutines) if (coroutine.isUnclaimed) watch(coroutine, true);
-  }
-  if (freshOutside.length > 0) {
-    const coroutines = freshOutside;
-    freshOutside = [];
-    for (const coroutine of coroutines) if (coroutine.isUnclaimed) watch(coroutine, false);
-  }
+  freshInside.watch(true);
+  freshOutside.watch(false);
 }
 
 function watch(coroutine: Coroutine<unknown>, madeInTask: boolean): void {

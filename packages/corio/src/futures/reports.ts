@@ -1,7 +1,10 @@
-/** The texts that corio prints: errors nobody handled, programs that cannot continue. */
+/** The texts that corio prints: errors nobody handled, programs that cannot continue, how futures and tasks are shown. */
 import { host } from "#host";
+import { describeSite } from "./debug.ts";
 import type { EventLoop, ExceptionContext } from "./event-loop.ts";
-import type { Future } from "./future.ts";
+import { Future } from "./future.ts";
+import { runningTask } from "./running.ts";
+import { showAs } from "#host";
 import { Task } from "./task.ts";
 
 /** What the default exception handler prints. */
@@ -20,7 +23,7 @@ export function describeError(context: ExceptionContext): string {
   for (const [key, value] of Object.entries(context)) {
     if (!wellKnownKeys.has(key)) lines.push(`${key}: ${host.inspect(value)}`);
   }
-  if ("exception" in context) lines.push(describeException(context.exception));
+  if ("exception" in context) lines.push(host.inspect(context.exception));
   return lines.join("\n");
 }
 
@@ -33,10 +36,6 @@ const wellKnownKeys = new Set([
   "handle",
   "sourceTraceback",
 ]);
-
-function describeException(exception: unknown): string {
-  return host.inspect(exception);
-}
 
 /** Who is resumed when `future` is done, and who when they are, as far as each has one awaiter. */
 export function describeAwaiters(future: Future): string[] {
@@ -71,3 +70,19 @@ export function describeWaits(task: Task): string {
   if (waits.length === 0) return task.isNew ? "its first step" : "a foreign promise";
   return waits.map((future) => future?.describeWait() ?? "its next iteration").join(" and ");
 }
+
+// Tasks, too.
+showAs(Future, (future) => {
+  const { state, outcome, loop } = future;
+  const isTask = future instanceof Task;
+  const what = isTask ? `Task ${future.describe()}` : future[Symbol.toStringTag];
+  const word = ["pending", "cancelled", "finished"][state] ?? "failed";
+  // Not other objects: they may contain the future.
+  const isShown = outcome instanceof Error || /^[nbs]/.test(typeof outcome);
+  const result = isShown ? `: ${String(outcome)}` : "";
+  const isWaiting = isTask && !future.done() && future !== runningTask();
+  const waits = isWaiting ? `, waits for ${describeWaits(future)}` : "";
+  const callbacks = future.callbacks().length;
+  const called = callbacks > 0 ? `, ${callbacks} callback(s)` : "";
+  return `<${what} ${word}${result}${waits}${called}${describeSite(loop.siteOf(future))}>`;
+});

@@ -10,12 +10,13 @@ import type { Task } from "./task.ts";
  * the code.
  */
 export abstract class Strand implements Runnable {
-  readonly task: Task<unknown>;
+  declare readonly task: Task<unknown>;
   /** What the strand waits for; null while it runs or only yields one iteration. */
-  future: Future<unknown> | null = null;
+  declare future: Future<unknown> | null;
 
   constructor(task: Task<unknown>) {
     this.task = task;
+    this.future = null;
   }
 
   /** Who is resumed when the future is done: for the graph of who awaits whom. */

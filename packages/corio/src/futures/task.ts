@@ -295,7 +295,8 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       swapSegmentContext(outer);
     }
     if (this.state === PENDING) {
-      // No step watches over what a native function awaits first: until it is the loop's, it may be the host's.
+      // No step watches over what a native function (or one inside a generator, see `start`) awaits first: until it is
+      // the loop's, it may be the host's.
       if (coroutine.isNative) this.enterForeignPromise();
       return false;
     }
@@ -311,7 +312,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       const outer = enterSegment(task);
       const started = this.loop.startTiming();
       // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the `this` that follows it
-      const isOnItsWay = this.#surroundings.runInAsyncScope(this.startNative, this);
+      const isOnItsWay = this.#surroundings.forTask.runInAsyncScope(this.startNative, this);
       leaveSegment(outer);
       this.#surroundings = host.context.neutral;
       if (byLoop && isOnItsWay) this.openStep(started);
@@ -332,7 +333,8 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     else {
       const strand = new RootStrand(task, body as Exclude<Body<T>, Promise<T>>);
       if (byLoop) strand.resumeByLoop(false, undefined);
-      else strand.resume(false, undefined);
+      else if (strand.resume(false, undefined) === "native" && this.#strands === null)
+        this.enterForeignPromise();
     }
   }
 
@@ -440,10 +442,14 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     const future = strand.future;
     strand.future = null;
     this.removeStrand(strand);
-    if (this.#rare !== null) this.#rare.isSignalInUse = false;
+    // Without what few tasks have there is no signal, and no request that waits to be obeyed.
+    if (this.#rare === null) return undefined;
+    this.#rare.isSignalInUse = false;
     if (future !== null && future.state === CANCELLED) this.noteCancelDelivered();
-    if (this.#rare !== null && this.takeRedelivered(strand)) return undefined;
+    if (this.takeRedelivered(strand)) return undefined;
     if (!this.mustCancel) return undefined;
+    // The request stays, for the next suspension.
+    if (future !== null && future.isDeliveredInAnyCase && future.state === FINISHED) return undefined;
     // What the future holds is lost, as in asyncio; an exception of its own counts as seen.
     this.noteCancelDelivered();
     if (future !== null && future.state !== FINISHED && future.state !== PENDING) {
@@ -472,7 +478,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   rememberByHost(): void {
     if ((this.#flags & REMEMBERED_BY_HOST) !== 0) return;
     this.setFlag(REMEMBERED_BY_HOST, true);
-    this.#surroundings.runInAsyncScope(() => {
+    this.#surroundings.forTask.runInAsyncScope(() => {
       host.context.enter(this);
       this.#surroundings = host.context.capture();
     }, undefined);

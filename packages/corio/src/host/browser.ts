@@ -5,6 +5,9 @@
 import type { Host, HostContext, Surroundings } from "./host.ts";
 
 const surroundings: Surroundings = {
+  get forTask() {
+    return surroundings;
+  },
   runInAsyncScope: (callback, thisArgument, ...parameters) => callback.apply(thisArgument, parameters),
 };
 
@@ -74,3 +77,11 @@ export const host: Host = {
   countAbortListeners: () => 0,
   context,
 };
+
+/** Browsers' consoles ask no object how it wants to be shown: a bundler drops the calls, and with them the texts. */
+export function showAs<Instance>(
+  _prototypeOwner: { readonly prototype: Instance },
+  _describe: (instance: Instance) => string,
+): void {
+  // Only the call of an empty function is dropped.
+}

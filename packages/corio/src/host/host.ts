@@ -54,6 +54,9 @@ export interface HostTimer {
 
 /** The surroundings a piece of code was created in: every AsyncLocalStorage's value. */
 export interface Surroundings {
+  /** The same surroundings for code that enters a task of its own, which may be without the one remembered here. */
+  readonly forTask: Surroundings;
+
   runInAsyncScope<This, Arguments extends unknown[], Result>(
     callback: (this: This, ...parameters: Arguments) => Result,
     thisArgument: This,
@@ -74,7 +77,7 @@ export interface HostContext {
   /** Surroundings in which no task and no AsyncLocalStorage is set: for the loop's own timers and turns. */
   readonly neutral: Surroundings;
 
-  /** Makes `task` the remembered one from here on; call it inside surroundings of the task's own. */
+  /** Makes `task` the remembered one from here on; call it inside surroundings' `forTask`. */
   enter(task: object): void;
 
   /** The remembered task, undefined when there is none. */

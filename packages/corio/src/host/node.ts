@@ -5,6 +5,7 @@ import process from "node:process";
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { inspect } from "node:util";
 import type { Host, HostContext, HostTimer, Surroundings } from "./host.ts";
+import { RepeatFilter } from "./repeat-filter.ts";
 
 const taskStorage = new AsyncLocalStorage<object>();
 
@@ -12,6 +13,11 @@ const taskStorage = new AsyncLocalStorage<object>();
 const resourceOptions = { requireManualDestroy: true };
 
 class Capture extends AsyncResource implements Surroundings {
+  /** What the host keeps there. */
+  readonly [key: symbol]: unknown;
+
+  forTask: Surroundings = this;
+
   constructor() {
     super("corio", resourceOptions);
   }
@@ -24,9 +30,7 @@ const frameKey = taskStorage.run({}, () => {
     ({ description }) => description === "context_frame",
   );
   // Node 22 has the key, but puts nothing there.
-  return key === undefined || (resource as unknown as Record<symbol, unknown>)[key] === undefined
-    ? undefined
-    : key;
+  return key === undefined || resource[key] === undefined ? undefined : key;
 });
 
 let lastCapture = new Capture();
@@ -38,15 +42,21 @@ let lastCapture = new Capture();
 function capture(): Surroundings {
   const made = new Capture();
   if (frameKey === undefined) return made;
-  const key = frameKey as unknown as keyof Capture;
-  if (made[key] !== lastCapture[key]) lastCapture = made;
+  const frame = made[frameKey];
+  if (frame !== lastCapture[frameKey]) {
+    lastCapture = made;
+    // Entering a task copies the frame, which is most of what spawning one costs: needless for what holds a task only.
+    if (frame instanceof Map && frame.size === 1 && frame.has(taskStorage)) made.forTask = neutral;
+  }
   return lastCapture;
 }
+
+const neutral: Surroundings = new Capture();
 
 const context: HostContext = {
   remembersTask: true,
   capture,
-  neutral: new Capture(),
+  neutral,
   enter: (task) => {
     taskStorage.enterWith(task);
   },
@@ -75,15 +85,10 @@ function hostName(): Host["name"] {
 /** The runs that want to know of Ctrl-C; they share one listener. */
 const interrupts = new Set<() => void>();
 
-/** A shell and npm may each pass the same Ctrl-C on; nobody presses it twice in a tenth of a second. */
-const SAME_INTERRUPT_MILLISECONDS = 100;
-let lastInterrupt = -Infinity;
+const repeats = new RepeatFilter();
 
 function onInterrupt(): void {
-  const now = performance.now();
-  const isRepeated = now - lastInterrupt < SAME_INTERRUPT_MILLISECONDS;
-  lastInterrupt = now;
-  if (isRepeated) return;
+  if (repeats.isRepeat()) return;
   for (const callback of [...interrupts]) callback();
 }
 
@@ -127,3 +132,16 @@ export const host: Host = {
   countAbortListeners: (signal) => getEventListeners(signal, "abort").length,
   context,
 };
+
+/** Makes consoles show the instances of a class as `describe` says. */
+export function showAs<Instance>(
+  prototypeOwner: { readonly prototype: Instance },
+  describe: (instance: Instance) => string,
+): void {
+  Object.defineProperty(prototypeOwner.prototype, inspect.custom, {
+    value(this: Instance) {
+      return describe(this);
+    },
+    configurable: true,
+  });
+}

@@ -7,6 +7,7 @@ import { runningTask } from "../futures/running.ts";
 import type { Task } from "../futures/task.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
 import { callBody } from "./body-call.ts";
+import { call } from "./call.ts";
 import { taskGroup } from "./task-group.ts";
 import type { TaskGroup } from "./task-group.ts";
 
@@ -310,11 +311,11 @@ class Mapping<Item, T> implements AsyncMap<T>, Work<Item, T> {
   }
 
   next(): Coroutine<IteratorResult<T, undefined>> {
-    return new MappingCall("amap", (task) => this.#next(task));
+    return call("amap", (task) => this.#next(task));
   }
 
   return(): Coroutine<IteratorResult<T, undefined>> {
-    return new MappingCall("amap", (task) => this.#return(task));
+    return call("amap", (task) => this.#return(task));
   }
 
   deliver(index: number, result: T): void {
@@ -403,20 +404,5 @@ class Mapping<Item, T> implements AsyncMap<T>, Work<Item, T> {
 
   #wake(): void {
     if (this.#wanted?.state === PENDING) this.#wanted.settle(FINISHED, undefined);
-  }
-}
-
-class MappingCall<T> extends Operation<IteratorResult<T, undefined>> {
-  readonly name: string;
-  readonly #steps: (task: Task) => Steps<IteratorResult<T, undefined>>;
-
-  constructor(name: string, steps: (task: Task) => Steps<IteratorResult<T, undefined>>) {
-    super();
-    this.name = name;
-    this.#steps = steps;
-  }
-
-  begin(task: Task): Steps<IteratorResult<T, undefined>> {
-    return this.#steps(task);
   }
 }

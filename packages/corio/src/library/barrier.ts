@@ -2,7 +2,7 @@ import { badArgument, BrokenBarrierError, ValueError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import { Operation } from "../futures/operation.ts";
-import { showAs } from "../futures/show-as.ts";
+import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
 import { callBody } from "./body-call.ts";
 import type { WithBody } from "./body-call.ts";

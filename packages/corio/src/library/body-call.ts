@@ -44,7 +44,8 @@ class BodyCall<T> extends Coroutine<T> {
   }
 }
 
-function* forward<T>(coroutine: Coroutine<T>): Steps<T> {
+/** A coroutine as a body: another one that only awaits it. */
+export function* forward<T>(coroutine: Coroutine<T>): Steps<T> {
   return yield* coroutine;
 }
 

@@ -31,7 +31,10 @@ const SECONDS: Readonly<Record<keyof DurationParts, number>> = {
   nanoseconds: 1e-9,
 };
 
-/** The duration in seconds; `where` names the function that was given it. */
+/**
+ * The duration in seconds; `where` names the function or option that was given it. Throws `ArgumentTypeError` or
+ * `ValueError` when it is none.
+ */
 export function toSeconds(duration: Duration, where: string): number {
   if (typeof duration === "number") {
     if (Number.isNaN(duration)) throw new ValueError(`${where} expects a duration, got NaN`);

@@ -1,7 +1,7 @@
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
 import { Operation } from "../futures/operation.ts";
-import { showAs } from "../futures/show-as.ts";
+import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
 import { Waiter, WaitQueue } from "./wait-queue.ts";
 

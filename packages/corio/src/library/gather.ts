@@ -91,17 +91,22 @@ function gatherAll(waitables: readonly Waitable<unknown>[], returnExceptions: bo
     done.setResult([]);
     return done;
   }
-  const children: Future[] = [];
-  const futureOf = new Map<unknown, Future>();
-  for (const waitable of waitables) {
-    let child = futureOf.get(waitable);
-    if (child === undefined) {
-      child = ensureFuture(waitable, { loop });
-      futureOf.set(waitable, child);
+  return new GatherFuture(loop, futuresOf(waitables, loop), returnExceptions);
+}
+
+/** A future for each; the same one where the same thing is given twice. */
+function futuresOf(waitables: readonly Waitable<unknown>[], loop: EventLoop): readonly Future[] {
+  // A future stands for itself: only what one is made for has to be looked up.
+  const made = new Map<unknown, Future>();
+  return waitables.map((waitable) => {
+    if (waitable instanceof Future) return waitable;
+    let future = made.get(waitable);
+    if (future === undefined) {
+      future = ensureFuture(waitable, { loop });
+      made.set(waitable, future);
     }
-    children.push(child);
-  }
-  return new GatherFuture(loop, children, [...futureOf.values()], returnExceptions);
+    return future;
+  });
 }
 
 function check(waitable: unknown, loop: EventLoop): void {
@@ -124,18 +129,14 @@ class GatherFuture extends Future<unknown[]> {
   #left: number;
   #cancelRequest: { readonly reason: unknown; readonly requestedBy: string | undefined } | null = null;
 
-  constructor(
-    loop: EventLoop,
-    children: readonly Future[],
-    distinct: readonly Future[],
-    returnExceptions: boolean,
-  ) {
+  constructor(loop: EventLoop, children: readonly Future[], returnExceptions: boolean) {
     super(loop);
     this.#children = children;
     this.#returnExceptions = returnExceptions;
-    this.#left = distinct.length;
+    this.#left = children.length;
     const finished: Future[] = [];
-    for (const child of distinct) {
+    // A child that was given twice is told of twice, in one go: nothing else can run in between.
+    for (const child of children) {
       if (child.state === PENDING) child.addCallback(new ChildDone(this, child));
       else finished.push(child);
     }

@@ -3,7 +3,7 @@ import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
 import { Operation } from "../futures/operation.ts";
-import { showAs } from "../futures/show-as.ts";
+import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
 import { Ring } from "./ring.ts";
 import { Turn } from "./turn.ts";
@@ -88,7 +88,6 @@ export interface QueueStatistics {
 export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
   readonly #maxsize: number;
   readonly #items: QueueStore<T>;
-  readonly #binding: LoopBinding = { scheduler: null };
   readonly #getters: WaitQueue;
   readonly #putters: WaitQueue;
   readonly #joiners: WaitQueue;
@@ -106,21 +105,19 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
     this.#maxsize = size;
     this.#items = store;
     const limit = size > 0 ? `, maxsize ${size}` : "";
+    const binding: LoopBinding = { scheduler: null };
     this.#getters = new WaitQueue(
       kind,
       () => `${kind}.get (${this.empty() ? "empty" : "an item is there"}${limit})`,
-      this.#binding,
+      binding,
     );
     this.#putters = new WaitQueue(
       kind,
       () => `${kind}.put (${this.full() ? "full" : "a place is free"}${limit})`,
-      this.#binding,
+      binding,
     );
-    this.#joiners = new WaitQueue(
-      kind,
-      () => `${kind}.join (${this.#unfinishedTasks} unfinished)`,
-      this.#binding,
-    );
+    // Bound by itself, as in asyncio.
+    this.#joiners = new WaitQueue(kind, () => `${kind}.join (${this.#unfinishedTasks} unfinished)`);
   }
 
   /** The name of the class. */

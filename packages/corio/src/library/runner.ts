@@ -103,8 +103,9 @@ export class Runner {
   }
 
   /**
-   * Cancels every task that is left, waits for them, reports their exceptions to the loop's exception handler, and
-   * closes the loop. Does nothing the second time. Rejects with `RuntimeError` while a `run` is under way.
+   * Cancels every task that is left, waits for them, reports their exceptions to the loop's exception handler, ends
+   * what belongs to the loop (its default executor), and closes the loop. Does nothing the second time. Rejects with
+   * `RuntimeError` while a `run` is under way.
    */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -116,6 +117,7 @@ export class Runner {
     if (loop === null || loop.isClosed()) return;
     try {
       await cancelAllTasks(loop);
+      await shutDownResources(loop);
     } finally {
       loop.close();
     }
@@ -158,6 +160,7 @@ export class Runner {
     const loop = this.#loop as EventLoop;
     this.#interrupts = 0;
     const undo = host.onInterrupt(() => {
+      if (loop.interruptHandlers > 0) return;
       this.#interrupts++;
       if (this.#interrupts === 1 && task.cancel("Ctrl-C", { requestedBy: "KeyboardInterrupt" })) return;
       loop.abort(new KeyboardInterrupt("interrupted by Ctrl-C"));
@@ -191,5 +194,17 @@ async function cancelAllTasks(loop: EventLoop): Promise<void> {
       exception: task.exception(),
       task,
     });
+  }
+}
+
+async function shutDownResources(loop: EventLoop): Promise<void> {
+  // What came later may need what was there before.
+  for (const resource of loop.resources().reverse()) {
+    if (resource.shutdown === undefined) continue;
+    try {
+      await loop.complete(loop.createTask(resource.shutdown()));
+    } catch (exception) {
+      loop.callExceptionHandler({ message: "unhandled exception during run() shutdown", exception });
+    }
   }
 }

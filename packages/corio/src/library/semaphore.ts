@@ -1,6 +1,6 @@
 import { badArgument, ValueError } from "../errors.ts";
 import type { Future } from "../futures/future.ts";
-import { showAs } from "../futures/show-as.ts";
+import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
 import { Acquirable } from "./acquirable.ts";
 import { AcquireTurn } from "./acquire-turn.ts";

@@ -11,8 +11,8 @@ import { Task } from "../futures/task.ts";
  * Protects something from the cancellation of who waits for it: cancelling `await shield(task)` ends the wait, and the
  * task goes on. A coroutine or function becomes a task; what is done already is returned as it is.
  *
- * When the awaitable itself is cancelled, so is the shield. When it fails after the wait was cancelled, nobody is left
- * to see that: the exception goes to the loop's exception handler. The end of `run` cancels shielded tasks like all.
+ * When the awaitable itself is cancelled, so is the shield. When it fails after the wait was cancelled, and nobody else
+ * waits for it, the exception goes to the loop's exception handler. The end of `run` cancels shielded tasks like all.
  *
  * Cancel safety: nothing is lost if the task is kept to be awaited again.
  *
@@ -105,19 +105,30 @@ function requesterOf(error: unknown): CancelOptions {
   return isCancelledError(error) && error.requestedBy !== undefined ? { requestedBy: error.requestedBy } : {};
 }
 
+/** Reports the exception unless somebody else, who waits for the same future, has taken it. */
 class ReportFailure implements FutureCallback {
   readonly awaiter: null = null;
   readonly #future: Future;
+  #othersHaveRun = false;
 
   constructor(future: Future) {
     this.#future = future;
   }
 
   run(): void {
+    const { loop, state } = this.#future;
+    if (!loop.admits(this) || state !== FAILED_UNSEEN) return;
+    if (this.#othersHaveRun) this.#report();
+    else {
+      // Who else waits is told in this iteration, and may be behind us.
+      this.#othersHaveRun = true;
+      loop.scheduler.callSoon(this);
+    }
+  }
+
+  #report(): void {
     const future = this.#future;
-    if (!future.loop.admits(this) || future.state === CANCELLED) return;
-    const exception = future.exception();
-    if (exception === null) return;
+    const exception = future.takeError();
     const kind = exception instanceof Error ? exception.name : describeValue(exception);
     future.loop.callExceptionHandler({
       message: `${kind} exception in shielded future`,

@@ -1,4 +1,4 @@
-import { badArgument, isCancelledError, TimeoutError } from "../errors.ts";
+import { badArgument, isCancelledError, isKeyboardInterrupt, TimeoutError } from "../errors.ts";
 import type { CancelledError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
@@ -217,8 +217,4 @@ function* staggeredRunner<T>(
 
 function* waitForFailure(failed: Future<void>): Steps<void> {
   yield* failed;
-}
-
-function isKeyboardInterrupt(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === "CORIO_KEYBOARD_INTERRUPT";
 }

@@ -1,10 +1,10 @@
-import { isCancelledError, RuntimeError } from "../errors.ts";
+import { isCancelledError, isKeyboardInterrupt, RuntimeError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import { Coroutine, isGeneratorFunction } from "../futures/coroutine.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import { CANCELLED, FINISHED, Future, PENDING } from "../futures/future.ts";
 import type { FutureCallback } from "../futures/future.ts";
-import { showAs } from "../futures/show-as.ts";
+import { showAs } from "#host";
 import type { Task, TaskOptions } from "../futures/task.ts";
 import type { CoroutineLike } from "../futures/to-coroutine.ts";
 import { requireTask } from "./create-task.ts";
@@ -135,9 +135,9 @@ export class TaskGroup implements Scope, StackedScope {
    * asyncio: `TaskGroup.cancel` (3.15).
    */
   cancel(): void {
-    if (this.#isFinished) return;
-    if (!this.#isAborting) this.#abort();
-    if (!this.#isExiting) this.#cancelParent();
+    if (this.#isAborting || (this.#isExiting && this.#children.size === 0)) return;
+    this.#abort();
+    this.#cancelParent();
   }
 
   /**
@@ -337,10 +337,6 @@ class Completion extends Future<boolean> {
 
 function* noBody(): Steps<void> {
   // What the explicit form does between its two ends is not the library's business.
-}
-
-function isKeyboardInterrupt(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === "CORIO_KEYBOARD_INTERRUPT";
 }
 
 function requesterOf(cancellation: Failure | null): string | undefined {

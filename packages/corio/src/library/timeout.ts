@@ -3,7 +3,7 @@ import type { Steps } from "../futures/awaitable.ts";
 import { isGeneratorFunction } from "../futures/coroutine.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
-import { showAs } from "../futures/show-as.ts";
+import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
 import { DeadlineTimer } from "./deadline-timer.ts";
 import { toSeconds } from "./duration.ts";

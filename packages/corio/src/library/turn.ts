@@ -15,12 +15,13 @@ import type { WaitQueue } from "./wait-queue.ts";
  * the strand when it has done its work: at the same place in the same iteration, with nothing in between.
  */
 export abstract class Turn<T> extends Waiter<T> implements Runnable {
-  readonly task: Task;
-  #strand: Strand | null = null;
+  declare readonly task: Task;
+  declare private strand: Strand | null;
 
   constructor(queue: WaitQueue, task: Task) {
     super(queue, task.loop);
     this.task = task;
+    this.strand = null;
   }
 
   /**
@@ -35,7 +36,7 @@ export abstract class Turn<T> extends Waiter<T> implements Runnable {
   override addCallback(callback: FutureCallback): void {
     super.addCallback(callback);
     // An operation has one awaiter, and that is part of a task.
-    if (callback instanceof Strand) this.#strand = callback;
+    if (callback instanceof Strand) this.strand = callback;
   }
 
   override settle(state: FutureState, outcome: unknown): void {
@@ -60,6 +61,6 @@ export abstract class Turn<T> extends Waiter<T> implements Runnable {
         this.outcome = error;
       }
     }
-    this.#strand?.run();
+    this.strand?.run();
   }
 }

@@ -1,14 +1,15 @@
 import { badArgument } from "../errors.ts";
-import type { CancelDetails } from "../errors.ts";
+import type { CancelledError } from "../errors.ts";
 import { Coroutine } from "../futures/coroutine.ts";
+import type { Body } from "../futures/coroutine.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
-import { CANCELLED, FAILED_UNSEEN, FINISHED, Future, PENDING } from "../futures/future.ts";
-import type { CancelOptions } from "../futures/future.ts";
+import { Future } from "../futures/future.ts";
 import { Operation } from "../futures/operation.ts";
 import { PromiseFuture } from "../futures/promise-future.ts";
-import { Strand } from "../futures/strand.ts";
 import type { Task } from "../futures/task.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
+import { forward } from "./body-call.ts";
+import { WorkFuture } from "./work-future.ts";
 
 /**
  * Waits for a foreign promise as for anything of corio's: a cancel reaches it, and the task is resumed in the loop's
@@ -18,6 +19,8 @@ import { isThenable } from "../futures/to-coroutine.ts";
  * rejection is swallowed. `until((signal) => fetch(url, { signal }))` starts the work when it is awaited and aborts it
  * when it is cancelled, then waits for it to end. If the work comes through all the same, its value is delivered and
  * the cancellation is raised at the next await: nothing is lost, and nothing is delivered twice.
+ *
+ * Tasks, futures and coroutines are waited for as with a plain `await`.
  *
  * Cancel safety: with a promise, a value that arrives after the cancel is lost; with a function, nothing is.
  *
@@ -56,17 +59,27 @@ class UntilSettled<T> extends Operation<T> {
   constructor(promise: PromiseLike<T>) {
     super();
     this.#promise = promise;
+    // It is `until` that is reported when neither is awaited.
+    if (promise instanceof Coroutine) promise.claim();
     // Also when the coroutine is never awaited: a rejection is then reported as that, not as unhandled.
-    if (!(promise instanceof Future) && !(promise instanceof Coroutine))
-      promise.then(undefined, () => undefined);
+    else if (!(promise instanceof Future)) promise.then(undefined, () => undefined);
   }
 
   get name(): string {
     return "until";
   }
 
-  begin(task: Task): Future<T> {
-    return new PromiseFuture<T>(this.#promise, task.loop);
+  override close(): void {
+    if (this.#promise instanceof Coroutine) this.#promise.close();
+    super.close();
+  }
+
+  begin(task: Task): Body<T> {
+    const promise = this.#promise;
+    // What is corio's own is not outside: a virtual clock must go on for it.
+    if (promise instanceof Future) return promise;
+    if (promise instanceof Coroutine) return forward<T>(promise as Coroutine<T>);
+    return new PromiseFuture<T>(promise, task.loop);
   }
 }
 
@@ -92,54 +105,22 @@ class UntilEnd<T> extends Operation<T> {
   }
 }
 
-/**
- * A cancel aborts the work's signal and is then on its way: the future stays pending until the work has ended. A
- * rejection makes it cancelled; a value is delivered, and the tasks that wait get their cancel at the next await.
- */
-class AbortableFuture<T> extends Future<T> {
+/** A cancel aborts the signal that the work was given. */
+class AbortableFuture<T> extends WorkFuture<T> {
   readonly #abort: AbortController = new AbortController();
-  #request: CancelDetails | null = null;
 
   constructor(loop: EventLoop, start: (signal: AbortSignal) => PromiseLike<T>) {
     super(loop);
     const promise = start(this.#abort.signal);
     if (!isThenable(promise)) throw badArgument("until", "a function that returns a promise", promise);
-    loop.scheduler.enterForeign();
-    promise.then(
-      (value) => {
-        this.#leave();
-        if (this.#request !== null) this.#redeliver(this.#request);
-        this.settle(FINISHED, value);
-      },
-      (error: unknown) => {
-        this.#leave();
-        if (this.#request === null)
-          this.settle(FAILED_UNSEEN, error ?? new Error("a promise was rejected without a reason"));
-        else this.settle(CANCELLED, this.#abort.signal.reason);
-      },
-    );
+    this.watch(promise);
   }
 
-  override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
-    if (this.state !== PENDING) return false;
-    if (this.#request === null) {
-      this.#request = { reason, requestedBy: options.requestedBy, requestedAt: this.loop.time() };
-      this.#abort.abort(this.makeCancelled(reason, options.requestedBy));
-    }
-    return true;
+  protected override requestEnd(error: CancelledError): void {
+    this.#abort.abort(error);
   }
 
   override describeWait(): string {
-    return this.#request === null ? "a promise" : "a promise to end after its signal was aborted";
-  }
-
-  #leave(): void {
-    this.loop.scheduler.leaveForeign();
-  }
-
-  #redeliver(request: CancelDetails): void {
-    for (const callback of this.callbacks()) {
-      if (callback instanceof Strand) callback.task.redeliverCancel(callback, request);
-    }
+    return this.isEndRequested ? "a promise to end after its signal was aborted" : "a promise";
   }
 }

@@ -91,13 +91,15 @@ export class WaitQueue {
 
 /** One task's place in a wait queue: the future that the task waits for. A new one is at the end of the queue. */
 export class Waiter<T = true> extends Future<T> {
-  readonly #queue: WaitQueue;
-  ahead: Waiter<unknown> | null = null;
-  behind: Waiter<unknown> | null = null;
+  declare private readonly queue: WaitQueue;
+  declare ahead: Waiter<unknown> | null;
+  declare behind: Waiter<unknown> | null;
 
   constructor(queue: WaitQueue, loop: EventLoop) {
     super(loop);
-    this.#queue = queue;
+    this.queue = queue;
+    this.ahead = null;
+    this.behind = null;
     queue.enter(this);
   }
 
@@ -113,16 +115,16 @@ export class Waiter<T = true> extends Future<T> {
   /** Goes back to the end of the queue: it was woken up, but others were faster. */
   waitAgain(): void {
     this.state = PENDING;
-    this.#queue.enter(this);
+    this.queue.enter(this);
   }
 
   override cancel(reason?: unknown, options?: CancelOptions): boolean {
     if (!super.cancel(reason, options)) return false;
-    this.#queue.noteCancelled(this);
+    this.queue.noteCancelled(this);
     return true;
   }
 
   override describeWait(): string {
-    return this.#queue.describe();
+    return this.queue.describe();
   }
 }

@@ -1,15 +1,27 @@
 import type { Runnable } from "./runnable.ts";
 
-const INITIAL_CAPACITY = 64;
+/** Places in a chunk; one more holds the chunk that follows. */
+const CHUNK_LENGTH = 128;
+
+type Chunk = (Runnable | Chunk | undefined)[];
+
+function makeChunk(): Chunk {
+  return new Array<undefined>(CHUNK_LENGTH + 1).fill(undefined);
+}
 
 /**
- * First in, first out, in constant time: a ring that doubles when full. It shrinks when emptied after a burst, so
- * that a million tasks made ready at once do not hold their memory for ever.
+ * First in, first out, in constant time: a linked list of arrays. Nothing is copied when it grows, and a million tasks
+ * made ready at once give their memory back as they run. One emptied chunk is kept: a queue that neither grows nor
+ * shrinks walks through two of them.
  */
 export class ReadyQueue {
-  #ring: (Runnable | undefined)[] = new Array<Runnable | undefined>(INITIAL_CAPACITY).fill(undefined);
-  #mask: number = INITIAL_CAPACITY - 1;
+  #first: Chunk = makeChunk();
+  #last: Chunk = this.#first;
+  #spare: Chunk | null = null;
+  /** Where the first item is, in the first chunk. */
   #head = 0;
+  /** Where the next item goes, in the last chunk. */
+  #end = 0;
   #length = 0;
 
   get length(): number {
@@ -17,38 +29,51 @@ export class ReadyQueue {
   }
 
   push(item: Runnable): void {
-    if (this.#length > this.#mask) this.#grow();
-    this.#ring[(this.#head + this.#length) & this.#mask] = item;
+    if (this.#end === CHUNK_LENGTH) this.#append();
+    this.#last[this.#end++] = item;
     this.#length++;
   }
 
   /** Puts `item` in front of all others. */
   unshift(item: Runnable): void {
-    if (this.#length > this.#mask) this.#grow();
-    this.#head = (this.#head - 1) & this.#mask;
-    this.#ring[this.#head] = item;
+    if (this.#length === 0) {
+      this.push(item);
+      return;
+    }
+    if (this.#head === 0) {
+      const chunk = makeChunk();
+      chunk[CHUNK_LENGTH] = this.#first;
+      this.#first = chunk;
+      this.#head = CHUNK_LENGTH;
+    }
+    this.#first[--this.#head] = item;
     this.#length++;
   }
 
   shift(): Runnable | undefined {
     if (this.#length === 0) return undefined;
-    const item = this.#ring[this.#head];
-    this.#ring[this.#head] = undefined;
-    this.#head = (this.#head + 1) & this.#mask;
-    this.#length--;
-    if (this.#length === 0 && this.#mask > 0xffff) this.#reset(INITIAL_CAPACITY);
+    if (this.#head === CHUNK_LENGTH) this.#dropFirst();
+    const item = this.#first[this.#head] as Runnable;
+    this.#first[this.#head++] = undefined;
+    // The chunk is the only one. A short queue stays in the same few places.
+    if (--this.#length === 0) this.#head = this.#end = 0;
     return item;
   }
 
-  #grow(): void {
-    const items = this.#ring.slice(this.#head).concat(this.#ring.slice(0, this.#head));
-    this.#reset(items.length * 2);
-    for (let index = 0; index < items.length; index++) this.#ring[index] = items[index];
+  #append(): void {
+    const chunk = this.#spare ?? makeChunk();
+    this.#spare = null;
+    this.#last[CHUNK_LENGTH] = chunk;
+    this.#last = chunk;
+    this.#end = 0;
   }
 
-  #reset(capacity: number): void {
-    this.#ring = new Array<Runnable | undefined>(capacity).fill(undefined);
-    this.#mask = capacity - 1;
+  /** The first chunk has been emptied, but the queue has not. */
+  #dropFirst(): void {
+    const emptied = this.#first;
+    this.#first = emptied[CHUNK_LENGTH] as Chunk;
     this.#head = 0;
+    emptied[CHUNK_LENGTH] = undefined;
+    this.#spare = emptied;
   }
 }

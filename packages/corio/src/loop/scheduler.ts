@@ -112,6 +112,12 @@ export class Scheduler {
     if (!this.#awake) this.#wake();
   }
 
+  /** Takes a timer back that was set aside: it is due before all that were made later for the same moment. */
+  restoreTimer(deadline: number, timer: Timer, arrival: number): void {
+    this.#timers.restore(deadline, timer, arrival);
+    if (!this.#awake) this.#wake();
+  }
+
   /** A timer in the heap has become stale. */
   noteStaleTimer(): void {
     this.#timers.noteStale();
@@ -249,7 +255,10 @@ export class Scheduler {
       if (this.clock.jump?.(deadline) === true) now = this.clock.time();
     }
     for (let next: number | undefined = deadline; next !== undefined && next <= now;) {
-      this.#ready.push(this.#timers.pop() as Timer);
+      const arrival = this.#timers.nextArrival;
+      const timer = this.#timers.pop() as Timer;
+      if (timer.loop.isRunning()) this.#ready.push(timer);
+      else timer.loop.setAside(timer, next, arrival);
       next = this.#timers.nextDeadline();
     }
   }

@@ -43,7 +43,8 @@ let waiting: StepHost[] = [];
 export function openStep(stepOwner: StepOwner, stepHost: StepHost): void {
   owner = stepOwner;
   scheduler = stepHost;
-  serial++;
+  // Stays a small integer for ever: beyond those, each number would be an object.
+  serial = (serial + 1) | 0;
   if (!watching) {
     watching = true;
     host.context.neutral.runInAsyncScope(host.drained, undefined, onDrained);

@@ -29,6 +29,20 @@ export class TimerHeap {
     this.#siftUp(index, timer, deadline, this.#arrived++);
   }
 
+  /** Puts a timer back that was taken: `arrival` is its number from then. */
+  restore(deadline: number, timer: Timer, arrival: number): void {
+    const index = this.#timers.length;
+    if (index === this.#deadlines.length) this.#grow();
+    this.#timers.push(timer);
+    this.#place(index, timer, deadline, arrival);
+    for (let entry = (index - 1) >> 1; entry >= 0; entry = (entry - 1) >> 1) this.#siftDown(entry);
+  }
+
+  /** The arrival number of the timer that `pop` would take. */
+  get nextArrival(): number {
+    return this.#arrivals[0] as number;
+  }
+
   /** The earliest deadline among the timers still wanted; undefined when there is none. */
   nextDeadline(): number | undefined {
     for (;;) {

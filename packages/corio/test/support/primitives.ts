@@ -1,8 +1,8 @@
 /** What the tests of locks and queues share. */
 import { sleep } from "corio";
-import { assert } from "./harness.ts";
-import { wait } from "./forms.ts";
-import type { Script } from "./forms.ts";
+import { assert, hostName, test } from "./harness.ts";
+import { testScript, wait } from "./forms.ts";
+import type { Form, Script } from "./forms.ts";
 
 type ErrorClass<E> = abstract new (...parameters: never[]) => E;
 
@@ -20,6 +20,18 @@ export function* failure<E>(awaitable: Parameters<typeof wait>[0], expected: Err
     return error;
   }
   return assert.fail(`expected a ${expected.name}`);
+}
+
+/** Declares a test of how an object is shown. Browsers' consoles do not ask it. */
+export function testShown(title: string, body: () => void | PromiseLike<void>): void {
+  if (hostName === "browser") test.skip(title, body);
+  else test(title, body);
+}
+
+/** `testShown` for a script, as `testScript` runs it. */
+export function testShownScript(title: string, script: (form: Form) => Script<void>): void {
+  if (hostName === "browser") test.skip(title, () => {});
+  else testScript(title, script);
 }
 
 /** How the hosts' consoles show a value that decides on that itself. */

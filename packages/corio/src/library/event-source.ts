@@ -1,0 +1,69 @@
+import { badArgument } from "../errors.ts";
+
+/** What `once` and `on` need of the web's EventTargets: DOM nodes, `AbortSignal`, `WebSocket`, `MessagePort` … */
+export interface EventTargetLike {
+  /** Adds a listener. */
+  addEventListener(type: string, listener: (event: globalThis.Event) => void): void;
+  /** Takes it away again. */
+  removeEventListener(type: string, listener: (event: globalThis.Event) => void): void;
+}
+
+/** What `once` and `on` need of Node's event emitters. */
+export interface EmitterLike {
+  /** Adds a listener. */
+  on(name: string | symbol, listener: (...parameters: unknown[]) => void): unknown;
+  /** Takes it away again. */
+  off(name: string | symbol, listener: (...parameters: unknown[]) => void): unknown;
+}
+
+/**
+ * The event that an EventTarget dispatches under a name, taken from the type of its `on…` property: a `PointerEvent`
+ * for a button's `"click"`. `Event` where there is no such property.
+ */
+export type EventOf<Target, Name extends string> =
+  Target extends Record<`on${Name}`, infer Handler>
+    ? NonNullable<Handler> extends (event: infer Dispatched) => unknown
+      ? Dispatched
+      : globalThis.Event
+    : globalThis.Event;
+
+type Listener = (...parameters: unknown[]) => void;
+
+/** Listens to an EventTarget or an emitter, and gives what takes the listener away again. */
+export function listen(
+  source: EventTargetLike | EmitterLike,
+  name: string | symbol,
+  listener: Listener,
+): () => void {
+  if (isEventTarget(source)) {
+    source.addEventListener(name as string, listener);
+    return () => {
+      source.removeEventListener(name as string, listener);
+    };
+  }
+  source.on(name, listener);
+  return () => {
+    source.off(name, listener);
+  };
+}
+
+/** Whether `source` passes one event to its listeners, rather than any number of arguments. */
+export function isEventTarget(source: object): source is EventTargetLike {
+  return isMethod(source, "addEventListener") && isMethod(source, "removeEventListener");
+}
+
+/** Throws unless `source` and `name` are what can be listened to. */
+export function checkEventSource(source: unknown, name: unknown, where: string): void {
+  if (
+    typeof source !== "object" ||
+    source === null ||
+    !(isEventTarget(source) || (isMethod(source, "on") && isMethod(source, "off")))
+  ) {
+    throw badArgument(where, "an EventTarget (addEventListener) or an event emitter (on, off)", source);
+  }
+  if (typeof name !== "string" && typeof name !== "symbol") throw badArgument(where, "an event's name", name);
+}
+
+function isMethod(source: object, name: string): boolean {
+  return typeof (source as Record<string, unknown>)[name] === "function";
+}
