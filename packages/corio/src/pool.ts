@@ -1,0 +1,14 @@
+/**
+ * A fair pool of connections or other resources, and the rule by which a request to a server is cancelled: what clients
+ * of databases are made of.
+ *
+ * @module corio/pool
+ */
+
+export { Pool } from "./pool/pool.ts";
+export type { PoolAcquireOptions, PoolCloseOptions, PoolOptions, PoolStatistics } from "./pool/pool.ts";
+export { Lease } from "./pool/lease.ts";
+export { PoolClosedError } from "./pool/pool-closed-error.ts";
+export { toSeconds } from "./library/duration.ts";
+export { exchange } from "./pool/exchange.ts";
+export type { ExchangeOptions } from "./pool/exchange.ts";
