@@ -1,0 +1,415 @@
+import { Socket } from "node:net";
+import type { Duplex, Readable, Writable } from "node:stream";
+import { TLSSocket } from "node:tls";
+import { host } from "#host";
+import { badArgument, RuntimeError, TimeoutError } from "../../errors.ts";
+import type { Steps } from "../../futures/awaitable.ts";
+import type { EventLoop } from "../../futures/event-loop.ts";
+import type { TimerHandle } from "../../futures/handle.ts";
+import type { BaseProtocol, BufferedProtocol, Protocol, SocketAddress } from "../protocols.ts";
+import type { BaseTransport, Transport } from "../transports.ts";
+import { localAddress, remoteAddress } from "./addresses.ts";
+import { toTlsUpgrade } from "./handshake.ts";
+import type { SslOptions, StartTlsOptions, TlsUpgrade } from "./handshake.ts";
+import { requireBytes, TransportBase } from "../transport-base.ts";
+
+/**
+ * A stream that has brought so many bytes before the loop came to look is paused meanwhile: a stream of the web's can
+ * go on in microtasks for ever.
+ */
+const MOST_UNDELIVERED = 1024 * 1024;
+
+/** What bytes that arrive are given to. */
+export type StreamProtocol<T extends BaseTransport = Transport> = Protocol<T> | BufferedProtocol<T>;
+
+/** Options of a stream transport. */
+export interface StreamTransportOptions {
+  /** For what is not a socket: what `getExtraInfo` knows. */
+  readonly extra?: Readonly<Record<string, unknown>> | undefined;
+  /** The path of a Unix socket, which its connections do not know. */
+  readonly path?: string | undefined;
+  /** Which side of a stream with two is used; by default both. */
+  readonly only?: "readable" | "writable" | undefined;
+  /** For TLS: seconds that `close` may take. */
+  readonly shutdownTimeout?: number | undefined;
+}
+
+/**
+ * A transport over a stream of the host's: a socket, with TLS or without, or one end of a pipe.
+ *
+ * What has arrived is kept in `#chunks` until the loop takes it to the protocol, and is not taken there while reading
+ * is paused: the host may have several chunks under way when it is told to stop.
+ *
+ * Writes are corked until the iteration of the loop is over, so that small ones leave together; what goes over the
+ * high-water mark leaves at once, as asyncio's writes do, and only what the kernel does not take counts as buffered.
+ */
+export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>> implements Transport {
+  readonly #readable: Readable | null;
+  readonly #writable: Writable | null;
+  readonly #options: StreamTransportOptions;
+  readonly #peername: SocketAddress | string | undefined;
+  readonly #sockname: SocketAddress | string | undefined;
+  #chunks: Uint8Array[] = [];
+  /** Bytes in the chunks. */
+  #undelivered = 0;
+  #hasStarted = false;
+  #isPaused = false;
+  #hasEnded = false;
+  #isEndDelivered = false;
+  #isWriteEnded = false;
+  #isCorked = false;
+  #wasWritten = false;
+  /** `sendfile` is at work: nothing else may come in between. */
+  isSendingFile = false;
+  #shutdownTimer: TimerHandle | null = null;
+
+  constructor(
+    loop: EventLoop,
+    stream: Readable | Writable | Duplex,
+    protocol: StreamProtocol<BaseTransport>,
+    options: StreamTransportOptions = {},
+  ) {
+    super(loop, protocol);
+    this.#options = options;
+    this.#readable = "read" in stream && options.only !== "writable" ? stream : null;
+    this.#writable = "write" in stream && options.only !== "readable" && stream.writable ? stream : null;
+    if (stream instanceof Socket) {
+      // Nobody knows them any more when the connection is closed.
+      this.#peername = remoteAddress(stream) ?? options.path;
+      this.#sockname = localAddress(stream) ?? options.path;
+    }
+    this.error = stream.errored ?? null;
+    stream.on("error", this.#onError);
+    if (stream.destroyed) this.#onClose();
+    else stream.on("close", this.#onClose);
+  }
+
+  protected get kind(): string {
+    const stream = this.#stream;
+    if (stream instanceof TLSSocket) return "TLS connection";
+    return stream instanceof Socket ? "connection" : "pipe";
+  }
+
+  get #stream(): Readable | Writable {
+    return (this.#readable ?? this.#writable) as Readable | Writable;
+  }
+
+  get isTls(): boolean {
+    return this.#stream instanceof TLSSocket;
+  }
+
+  // ── What the host tells ───────────────────────────────────────────────────────────────────────────────────────
+
+  readonly #onData = (chunk: unknown): void => {
+    if (this.isShuttingDown) return;
+    try {
+      const bytes = plainBytes(chunk);
+      this.#chunks.push(bytes);
+      this.#undelivered += bytes.length;
+      if (this.#undelivered > MOST_UNDELIVERED) this.#readable?.pause();
+      this.schedule();
+    } catch (error) {
+      this.fail(error, "Fatal error: a stream gave something that is not bytes");
+    }
+  };
+
+  readonly #onEnd = (): void => {
+    this.#hasEnded = true;
+    this.schedule();
+  };
+
+  readonly #onError = (error: unknown): void => {
+    this.error ??= error;
+  };
+
+  readonly #onClose = (): void => {
+    this.isLost = true;
+    this.#shutdownTimer?.cancel();
+    this.schedule();
+  };
+
+  readonly #onWritten = (error?: Error | null): void => {
+    // What failed was not written: who waits for that is woken up when the connection is lost.
+    if (!this.flow.isPaused || (error !== undefined && error !== null)) return;
+    this.#wasWritten = true;
+    this.schedule();
+  };
+
+  protected deliver(): void {
+    if (this.#wasWritten) {
+      this.#wasWritten = false;
+      if (!this.isLost) this.flow.resumeBelow(this.getWriteBufferSize());
+    }
+    const isHeld = this.#undelivered > MOST_UNDELIVERED;
+    while (this.#chunks.length > 0 && this.#mayDeliver) {
+      const chunk = this.#chunks.shift() as Uint8Array;
+      this.#undelivered -= chunk.length;
+      if (!this.#deliverChunk(chunk)) break;
+    }
+    if (isHeld && this.#mayDeliver) this.#readable?.resume();
+    if (this.#hasEnded && !this.#isEndDelivered && this.#chunks.length === 0 && this.#mayDeliver) {
+      this.#isEndDelivered = true;
+      this.#deliverEnd();
+    }
+    if (this.isLost) this.loseConnection();
+  }
+
+  /** What had arrived before the connection was lost is delivered even to a protocol that has paused. */
+  get #mayDeliver(): boolean {
+    return this.#hasStarted && !this.isShuttingDown && (!this.#isPaused || this.isLost);
+  }
+
+  #deliverChunk(chunk: Uint8Array): boolean {
+    const protocol = this.protocol;
+    try {
+      if ("getBuffer" in protocol) feedBuffered(protocol, chunk);
+      else protocol.dataReceived?.(chunk);
+      return true;
+    } catch (error) {
+      this.fail(error, "Fatal error: the protocol failed to receive data");
+      return false;
+    }
+  }
+
+  #deliverEnd(): void {
+    let staysOpen: unknown;
+    try {
+      staysOpen = this.protocol.eofReceived?.();
+    } catch (error) {
+      this.fail(error, "Fatal error: protocol.eofReceived() failed");
+      return;
+    }
+    if (staysOpen === true && this.isTls) {
+      host.warn("returning true from eofReceived() has no effect with TLS", "CORIO_TLS_EOF");
+    }
+    if (staysOpen !== true || this.isTls || this.#writable === null) this.close();
+  }
+
+  // ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  protected startReading(): void {
+    const readable = this.#readable;
+    this.#hasStarted = true;
+    if (readable === null) return;
+    readable.on("end", this.#onEnd);
+    readable.on("data", this.#onData);
+    if (this.#isPaused) readable.pause();
+    else readable.resume();
+    if (readable.readableEnded) this.#onEnd();
+  }
+
+  isReading(): boolean {
+    return this.#readable !== null && !this.isShuttingDown && !this.#isPaused && !this.#isEndDelivered;
+  }
+
+  pauseReading(): void {
+    if (!this.isReading()) return;
+    this.#isPaused = true;
+    this.#readable?.pause();
+  }
+
+  resumeReading(): void {
+    if (this.isShuttingDown || !this.#isPaused) return;
+    this.#isPaused = false;
+    if (!this.#hasStarted) return;
+    if (this.#undelivered <= MOST_UNDELIVERED) this.#readable?.resume();
+    if (this.#chunks.length > 0 || this.#hasEnded) this.schedule();
+  }
+
+  // ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  write(data: Uint8Array): void {
+    if (this.isSendingFile) throw new RuntimeError("write: sendfile is sending a file on this transport");
+    this.send(data);
+  }
+
+  /** `write`, for `sendfile`. */
+  send(data: Uint8Array): void {
+    const bytes = requireBytes("write", data);
+    const writable = this.#writable;
+    if (writable === null) throw new RuntimeError("write: this transport is for reading only");
+    if (this.#isWriteEnded) throw new RuntimeError("write after writeEof: nothing more can be sent");
+    if (this.isShuttingDown || this.isLost) {
+      this.noteIgnoredWrite();
+      return;
+    }
+    if (bytes.length === 0) return;
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      writable.cork();
+      this.loop.scheduler.afterIteration(this.#uncork);
+    }
+    writable.write(bytes, this.#onWritten);
+    if (writable.writableLength <= this.flow.high) return;
+    this.#uncork();
+    this.flow.pauseAbove(writable.writableLength);
+  }
+
+  writelines(data: Iterable<Uint8Array>): void {
+    for (const bytes of [...data].map((line) => requireBytes("writelines", line))) this.write(bytes);
+  }
+
+  readonly #uncork = (): void => {
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.#writable?.uncork();
+  };
+
+  writeEof(): void {
+    if (!this.canWriteEof())
+      throw new RuntimeError(`writeEof: a ${this.kind} cannot be closed for writing only`);
+    if (this.isShuttingDown || this.#isWriteEnded) return;
+    this.#isWriteEnded = true;
+    this.#uncork();
+    this.#writable?.end();
+  }
+
+  canWriteEof(): boolean {
+    return this.#writable !== null && !this.isTls;
+  }
+
+  /** The protocol was asked to pause. */
+  get isOverHigh(): boolean {
+    return this.flow.isPaused;
+  }
+
+  getWriteBufferSize(): number {
+    return this.#writable?.writableLength ?? 0;
+  }
+
+  // ── Closing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  close(): void {
+    if (this.isShuttingDown) return;
+    this.isShuttingDown = true;
+    this.#chunks = [];
+    const writable = this.#writable;
+    if (writable === null || writable.writableFinished || writable.errored !== null) {
+      this.destroy();
+      return;
+    }
+    this.#uncork();
+    writable.once("finish", () => {
+      this.destroy();
+    });
+    if (!this.#isWriteEnded) writable.end();
+    const timeout = this.#options.shutdownTimeout;
+    if (timeout === undefined) return;
+    this.#shutdownTimer = this.loop.callLater(timeout, () => {
+      this.forceClose(new TimeoutError(`the TLS connection could not be closed within ${timeout} seconds`));
+    });
+  }
+
+  protected destroy(): void {
+    this.#chunks = [];
+    this.#stream.destroy();
+  }
+
+  // ── TLS ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  prepareTls(where: string, ssl: SslOptions, options: StartTlsOptions): TlsUpgrade {
+    return toTlsUpgrade(where, ssl, options);
+  }
+
+  /**
+   * Puts TLS over the socket: gives the transport that takes this one's place. What has arrived and was not delivered
+   * is the beginning of the handshake, and before that comes `buffered`, which a reader had got already. Whatever goes
+   * wrong closes the connection.
+   */
+  *upgrade(
+    protocol: BaseProtocol,
+    { begin, shutdownTimeout }: TlsUpgrade,
+    buffered: Uint8Array,
+  ): Steps<StreamTransport> {
+    const { loop, owner } = this;
+    const socket = this.#giveSocketUp(buffered);
+    let secured: TLSSocket;
+    try {
+      secured = yield* begin(loop, socket);
+    } catch (error) {
+      socket.destroy();
+      loop.callSoon(() => {
+        protocol.connectionLost?.(error);
+        owner?.detach(this);
+      });
+      throw error;
+    }
+    const upgraded = new StreamTransport(loop, secured, protocol, {
+      ...this.#options,
+      shutdownTimeout,
+    });
+    upgraded.flow.setLimits(this.flow.limits);
+    upgraded.owner = owner;
+    owner?.attach(upgraded);
+    owner?.detach(this);
+    upgraded.startReading();
+    return upgraded;
+  }
+
+  #giveSocketUp(buffered: Uint8Array): Socket {
+    const socket = this.#stream;
+    if (!(socket instanceof Socket)) throw new RuntimeError("startTls: this transport is not a socket's");
+    if (this.isShuttingDown) throw new RuntimeError("startTls: the connection is closed");
+    this.#uncork();
+    socket.pause();
+    socket.off("data", this.#onData);
+    socket.off("end", this.#onEnd);
+    socket.off("close", this.#onClose);
+    const chunks = buffered.length > 0 ? [buffered, ...this.#chunks] : this.#chunks;
+    for (const chunk of [...chunks].reverse()) socket.unshift(chunk);
+    this.#chunks = [];
+    this.leave();
+    return socket;
+  }
+
+  // ── What is known ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  getExtraInfo(name: string, missing: unknown = null): unknown {
+    return this.#info(name) ?? missing;
+  }
+
+  #info(name: string): unknown {
+    const { extra } = this.#options;
+    if (extra !== undefined && name in extra) return extra[name];
+    const stream = this.#stream;
+    if (!(stream instanceof Socket)) return undefined;
+    switch (name) {
+      case "socket":
+        return stream;
+      case "peername":
+        return this.#peername;
+      case "sockname":
+        return this.#sockname;
+    }
+    if (!(stream instanceof TLSSocket)) return undefined;
+    switch (name) {
+      case "sslObject":
+        return stream;
+      case "peercert": {
+        const certificate = stream.getPeerCertificate() as object | null;
+        return certificate === null || Object.keys(certificate).length === 0 ? undefined : certificate;
+      }
+      case "cipher":
+        return stream.getCipher();
+    }
+    return undefined;
+  }
+}
+
+/** Programs must not come to depend on the host's Buffer. */
+function plainBytes(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  if (typeof chunk === "string") return new TextEncoder().encode(chunk);
+  throw badArgument("a transport", "a stream of bytes", chunk);
+}
+
+function feedBuffered(protocol: BufferedProtocol<BaseTransport>, chunk: Uint8Array): void {
+  for (let rest = chunk; rest.length > 0;) {
+    const buffer = protocol.getBuffer(rest.length);
+    if (buffer.length === 0) throw new RuntimeError("getBuffer() returned an empty buffer");
+    const count = Math.min(buffer.length, rest.length);
+    buffer.set(rest.subarray(0, count));
+    protocol.bufferUpdated(count);
+    rest = rest.subarray(count);
+  }
+}

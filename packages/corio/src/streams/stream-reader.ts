@@ -1,0 +1,583 @@
+import { badArgument, describeValue, RuntimeError, ValueError } from "../errors.ts";
+import type { Steps } from "../futures/awaitable.ts";
+import type { Coroutine } from "../futures/coroutine.ts";
+import { getEventLoop } from "../futures/event-loop.ts";
+import type { EventLoop } from "../futures/event-loop.ts";
+import { FINISHED, Future, PENDING } from "../futures/future.ts";
+import { Operation } from "../futures/operation.ts";
+import { showAs } from "#host";
+import type { Task } from "../futures/task.ts";
+import { ByteBuffer } from "./byte-buffer.ts";
+import { IncompleteReadError, LimitOverrunError } from "./errors.ts";
+import type { ReadTransport } from "./transports.ts";
+
+/** A reader's limit when none is given: 64 KiB. */
+export const DEFAULT_LIMIT: number = 64 * 1024;
+
+/** Options of the `StreamReader` constructor. */
+export interface StreamReaderOptions {
+  /**
+   * How long a line, or what comes before a separator, may be, in bytes; by default 64 KiB. When more than twice as
+   * much has arrived that nobody has read, nothing more is received.
+   */
+  readonly limit?: number | undefined;
+  /** The loop that the reader belongs to; by default the running one. */
+  readonly loop?: EventLoop | undefined;
+}
+
+/** What `readuntil` waits for: bytes, or text, which stands for its UTF-8. */
+export type Separator = Uint8Array | string;
+
+const NEWLINE: Uint8Array = Uint8Array.of(10);
+
+/**
+ * Bytes that arrive, for a task to read. `openConnection` and `startServer` make them; one made by hand is fed with
+ * `feedData` and `feedEof`, in tests for example.
+ *
+ * Reading with `for await` gives the lines, with their line ends. `await using` closes the connection.
+ *
+ * Cancel safety: a cancelled read has taken nothing, and the next one gets it.
+ *
+ * Only one task can read at a time. Runs on Node, Bun and Deno.
+ *
+ * asyncio: `StreamReader`. Throws `ValueError` when the limit is not a positive number, `RuntimeError` without an
+ * event loop.
+ *
+ * @example
+ * ```ts
+ * import { coroutine, run } from "corio";
+ * import { StreamReader } from "corio/streams";
+ *
+ * const main = coroutine(async function main() {
+ *   const reader = new StreamReader();
+ *   reader.feedData(new TextEncoder().encode("one\ntwo\nthree"));
+ *   reader.feedEof();
+ *   for await (const line of reader) console.log(line.length);
+ * });
+ *
+ * await run(main());
+ * ```
+ * ```text output
+ * 4
+ * 4
+ * 5
+ * ```
+ */
+export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>, AsyncDisposable {
+  readonly #loop: EventLoop;
+  readonly #limit: number;
+  readonly #buffer = new ByteBuffer();
+  #hasEof = false;
+  #exception: unknown = null;
+  #waiter: Arrival | null = null;
+  #transport: ReadTransport | null = null;
+  /** This reader has paused its transport. */
+  #isPaused = false;
+
+  constructor(options: StreamReaderOptions = {}) {
+    this.#limit = requireLimit("StreamReader", options.limit);
+    this.#loop = options.loop ?? getEventLoop();
+  }
+
+  /** The name of the class. */
+  get [Symbol.toStringTag](): string {
+    return "StreamReader";
+  }
+
+  /** The loop that the reader belongs to. asyncio: `_loop`. */
+  getLoop(): EventLoop {
+    return this.#loop;
+  }
+
+  /** How long a line may be, in bytes. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Where the bytes come from, if that was set. */
+  get transport(): ReadTransport | null {
+    return this.#transport;
+  }
+
+  // ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Reads at most `count` bytes, as soon as there are any: an empty array means that the stream has ended. A negative
+   * count, the default, reads until the end. The limit does not apply.
+   *
+   * Throws the exception that was set on the reader; `RuntimeError` when it has to wait and another task waits
+   * already.
+   *
+   * asyncio: `read`.
+   */
+  read(count = -1): Coroutine<Uint8Array> {
+    requireCount("read", count);
+    return new Read(this, count);
+  }
+
+  /**
+   * Reads a line, with its newline. At the end of the stream it is what was left, perhaps nothing.
+   *
+   * Throws `ValueError` when the line is longer than the limit: what has arrived of it is then thrown away. Otherwise
+   * as `read`.
+   *
+   * asyncio: `readline`.
+   */
+  readline(): Coroutine<Uint8Array> {
+    return new ReadLine(this);
+  }
+
+  /**
+   * Reads exactly `count` bytes, however many that are. Throws `IncompleteReadError`, with what there was, when the
+   * stream ends before; `ValueError` for a negative count. Otherwise as `read`.
+   *
+   * asyncio: `readexactly`.
+   */
+  readexactly(count: number): Coroutine<Uint8Array> {
+    requireCount("readexactly", count);
+    if (count < 0) throw new ValueError(`readexactly expects a count of 0 or more, got ${count}`);
+    return new ReadExactly(this, count);
+  }
+
+  /**
+   * Reads until a separator, which belongs to what is returned; by default a newline. Of several separators (an array)
+   * the one that ends first counts.
+   *
+   * Throws `IncompleteReadError`, with what there was, when the stream ends before; `LimitOverrunError` when there are
+   * more bytes before the separator than the limit allows (they stay in the reader); `ValueError` for an empty
+   * separator, or none. Otherwise as `read`.
+   *
+   * asyncio: `readuntil`.
+   */
+  readuntil(separator: Separator | readonly Separator[] = NEWLINE): Coroutine<Uint8Array> {
+    return new ReadUntil(this, toSeparators(separator));
+  }
+
+  /**
+   * The lines as text, without their line ends (`\n` or `\r\n`), until the stream ends. The encoding is one that
+   * `TextDecoder` knows, by default UTF-8. Throws as `readline`.
+   *
+   * asyncio: none.
+   */
+  lines(encoding = "utf-8"): AsyncIterable<string, void, undefined> {
+    return { [Symbol.asyncIterator]: () => new TextLines(this, new TextDecoder(encoding)) };
+  }
+
+  /** The lines, with their line ends, until the stream ends. Throws as `readline`. */
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, void, undefined> {
+    return { next: () => new NextLine(this) };
+  }
+
+  /** True when the stream has ended, and everything was read. asyncio: `at_eof`. */
+  atEof(): boolean {
+    return this.#hasEof && this.#buffer.length === 0;
+  }
+
+  /** What was given to `setException`, null otherwise. asyncio: `exception`. */
+  exception(): unknown {
+    return this.#exception;
+  }
+
+  /** Closes the transport at the end of an `await using` block. What the reader still has can be read. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#transport?.close();
+    return Promise.resolve();
+  }
+
+  // ── Feeding ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Bytes have arrived. The reader keeps the array: do not change it afterwards. Throws `RuntimeError` after
+   * `feedEof`. asyncio: `feed_data`.
+   */
+  feedData(data: Uint8Array): void {
+    if (!(data instanceof Uint8Array)) throw badArgument("feedData", "a Uint8Array", data);
+    if (this.#hasEof) throw new RuntimeError("feedData after feedEof: the stream has ended");
+    if (data.length === 0) return;
+    this.#buffer.append(data);
+    this.#wake();
+    if (this.#transport === null || this.#isPaused || this.#buffer.length <= 2 * this.#limit) return;
+    this.#isPaused = true;
+    this.#transport.pauseReading();
+  }
+
+  /** The stream has ended: what has arrived can still be read. asyncio: `feed_eof`. */
+  feedEof(): void {
+    this.#hasEof = true;
+    this.#wake();
+  }
+
+  /** Makes every read fail from now on, and the one that waits. asyncio: `set_exception`. */
+  setException(exception: unknown): void {
+    if (exception === undefined || exception === null)
+      throw badArgument("setException", "an error", exception);
+    this.#exception = exception;
+    this.#wake();
+  }
+
+  /** Sets where the bytes come from: what is paused when too many have arrived. asyncio: `set_transport`. */
+  setTransport(transport: ReadTransport): void {
+    if (this.#transport !== null) throw new RuntimeError("setTransport: this reader has a transport already");
+    this.#transport = transport;
+  }
+
+  /** TLS was put over the transport. @internal */
+  replaceTransport(transport: ReadTransport): void {
+    this.#transport = transport;
+    this.#isPaused = false;
+  }
+
+  /** What has arrived and was not read, which is no longer in the reader. @internal */
+  takeAll(): Uint8Array {
+    return this.#buffer.take(this.#buffer.length);
+  }
+
+  #wake(): void {
+    const waiter = this.#waiter;
+    if (waiter === null) return;
+    this.#waiter = null;
+    if (waiter.state === PENDING) waiter.settle(FINISHED, undefined);
+  }
+
+  // ── What the operations are made of ───────────────────────────────────────────────────────────────────────────
+
+  /** Bytes in the buffer. @internal */
+  get available(): number {
+    return this.#buffer.length;
+  }
+
+  /** @internal */
+  get hasEof(): boolean {
+    return this.#hasEof;
+  }
+
+  /** @internal */
+  throwException(): void {
+    if (this.#exception !== null) throw this.#exception;
+  }
+
+  /** Waits until something has arrived, the stream has ended, or an exception was set. @internal */
+  *waitForMore(operation: string): Steps<void> {
+    if (this.#waiter !== null) {
+      throw new RuntimeError(`${operation}: another task is waiting for this StreamReader already`);
+    }
+    this.#resume();
+    const waiter = new Arrival(this.#loop, operation);
+    this.#waiter = waiter;
+    try {
+      yield* waiter;
+    } finally {
+      if (this.#waiter === waiter) this.#waiter = null;
+    }
+    this.throwException();
+  }
+
+  /** @internal */
+  take(count: number): Uint8Array {
+    const taken = this.#buffer.take(count);
+    if (this.#isPaused && this.#buffer.length <= this.#limit) this.#resume();
+    return taken;
+  }
+
+  /** Looks for the separators from `from` on. @internal */
+  search(separators: readonly Uint8Array[], from: number): Match | null {
+    let best: Match | null = null;
+    for (const separator of separators) {
+      const start = this.#buffer.indexOf(separator, from);
+      if (start === -1) continue;
+      const end = start + separator.length;
+      if (best === null || end < best.end) best = { start, end };
+    }
+    return best;
+  }
+
+  /** Throws away what a line had that was too long: as far as its newline, if that has arrived. @internal */
+  skipLine(consumed: number): void {
+    const hasNewline = this.#buffer.hasAt(NEWLINE, consumed);
+    this.#buffer.skip(hasNewline ? consumed + NEWLINE.length : this.#buffer.length);
+    if (this.#isPaused && this.#buffer.length <= this.#limit) this.#resume();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#transport?.resumeReading();
+  }
+
+  /** For the host's consoles. @internal */
+  describe(): string {
+    const parts = ["StreamReader"];
+    if (this.#buffer.length > 0) parts.push(`${this.#buffer.length} bytes`);
+    if (this.#hasEof) parts.push("eof");
+    if (this.#limit !== DEFAULT_LIMIT) parts.push(`limit=${this.#limit}`);
+    if (this.#waiter !== null) parts.push("a task waits");
+    if (this.#exception !== null) parts.push(`exception=${describeValue(this.#exception)}`);
+    if (this.#transport !== null) parts.push("connected");
+    if (this.#isPaused) parts.push("paused");
+    return `<${parts.join(" ")}>`;
+  }
+}
+
+showAs(StreamReader, (reader) => reader.describe());
+
+/** Where a separator is. */
+interface Match {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a task that reads waits for. */
+class Arrival extends Future<void> {
+  readonly #operation: string;
+
+  constructor(loop: EventLoop, operation: string) {
+    super(loop);
+    this.#operation = operation;
+  }
+
+  override describeWait(): string {
+    return `StreamReader.${this.#operation}`;
+  }
+}
+
+/**
+ * One call of a reader's method. `find` gives how many bytes it takes, or null as long as there are too few. When it
+ * can tell at once nothing is suspended, and nothing is made.
+ */
+abstract class Reading<T> extends Operation<T> {
+  protected readonly reader: StreamReader;
+  #count = 0;
+
+  constructor(reader: StreamReader) {
+    super();
+    this.reader = reader;
+  }
+
+  /** The method's own name. */
+  protected abstract readonly method: string;
+
+  /** How many bytes to take; null: wait for more. Throws what ends the call. */
+  protected abstract find(): number | null;
+
+  /** Makes the result of the bytes. */
+  protected abstract finish(bytes: Uint8Array): T;
+
+  get name(): string {
+    return `StreamReader.${this.method}`;
+  }
+
+  override attempt(): boolean {
+    this.noteStart();
+    // Also with bytes in the buffer: as in asyncio, an error comes before them.
+    this.reader.throwException();
+    const count = this.find();
+    this.#count = count ?? 0;
+    return count !== null;
+  }
+
+  override attempted(): T {
+    return this.finish(this.reader.take(this.#count));
+  }
+
+  *begin(_task: Task): Steps<T> {
+    for (;;) {
+      yield* this.reader.waitForMore(this.method);
+      const count = this.find();
+      if (count !== null) return this.finish(this.reader.take(count));
+    }
+  }
+}
+
+class Read extends Reading<Uint8Array> {
+  readonly method: string = "read";
+  readonly #count: number;
+
+  constructor(reader: StreamReader, count: number) {
+    super(reader);
+    this.#count = count;
+  }
+
+  protected find(): number | null {
+    const { available, hasEof } = this.reader;
+    if (this.#count === 0) return 0;
+    if (this.#count < 0) return hasEof ? available : null;
+    return available > 0 || hasEof ? this.#count : null;
+  }
+
+  protected finish(bytes: Uint8Array): Uint8Array {
+    return bytes;
+  }
+}
+
+class ReadExactly extends Reading<Uint8Array> {
+  readonly method: string = "readexactly";
+  readonly #count: number;
+
+  constructor(reader: StreamReader, count: number) {
+    super(reader);
+    this.#count = count;
+  }
+
+  protected find(): number | null {
+    if (this.reader.available >= this.#count) return this.#count;
+    if (this.reader.hasEof) throw new IncompleteReadError(this.reader.takeAll(), this.#count);
+    return null;
+  }
+
+  protected finish(bytes: Uint8Array): Uint8Array {
+    return bytes;
+  }
+}
+
+/** What is looked for. */
+interface Separators {
+  readonly list: readonly Uint8Array[];
+  readonly shortest: number;
+  readonly longest: number;
+}
+
+/** Looks for separators; what was searched once is not searched again. */
+abstract class Searching<T> extends Reading<T> {
+  readonly #separators: Separators;
+  #searched = 0;
+
+  constructor(reader: StreamReader, separators: Separators) {
+    super(reader);
+    this.#separators = separators;
+  }
+
+  protected find(): number | null {
+    const { available, hasEof, limit } = this.reader;
+    const { list, shortest, longest } = this.#separators;
+    if (available - this.#searched >= shortest) {
+      const match = this.reader.search(list, this.#searched);
+      if (match !== null) {
+        if (match.start <= limit) return match.end;
+        throw new LimitOverrunError(
+          `the separator comes after ${match.start} bytes, more than the limit of ${limit}`,
+          match.start,
+        );
+      }
+      // A separator may have begun in the last bytes.
+      this.#searched = Math.max(0, available + 1 - longest);
+      if (this.#searched > limit) {
+        throw new LimitOverrunError(
+          `no separator in ${this.#searched} bytes, more than the limit of ${limit}`,
+          this.#searched,
+        );
+      }
+    }
+    // Only now: the last bytes may have completed it.
+    if (hasEof) throw new IncompleteReadError(this.reader.takeAll(), null);
+    return null;
+  }
+}
+
+class ReadUntil extends Searching<Uint8Array> {
+  readonly method: string = "readuntil";
+
+  protected finish(bytes: Uint8Array): Uint8Array {
+    return bytes;
+  }
+}
+
+const newlines: Separators = { list: [NEWLINE], shortest: 1, longest: 1 };
+
+abstract class LineReading<T> extends Searching<T> {
+  readonly method: string = "readline";
+
+  constructor(reader: StreamReader) {
+    super(reader, newlines);
+  }
+
+  protected override find(): number | null {
+    // What is left at the end of the stream is a line, too.
+    const { reader } = this;
+    try {
+      return super.find();
+    } catch (error) {
+      if (error instanceof IncompleteReadError) {
+        this.#rest = error.partial;
+        return 0;
+      }
+      if (!(error instanceof LimitOverrunError)) throw error;
+      reader.skipLine(error.consumed);
+      throw new ValueError(`readline: ${error.message}`, { cause: error });
+    }
+  }
+
+  #rest: Uint8Array | null = null;
+
+  protected finish(bytes: Uint8Array): T {
+    return this.finishLine(this.#rest ?? bytes);
+  }
+
+  protected abstract finishLine(line: Uint8Array): T;
+}
+
+class ReadLine extends LineReading<Uint8Array> {
+  protected finishLine(line: Uint8Array): Uint8Array {
+    return line;
+  }
+}
+
+class NextLine extends LineReading<IteratorResult<Uint8Array, void>> {
+  protected finishLine(line: Uint8Array): IteratorResult<Uint8Array, void> {
+    return line.length === 0 ? { done: true, value: undefined } : { done: false, value: line };
+  }
+}
+
+class TextLines implements AsyncIterator<string, void, undefined> {
+  readonly #reader: StreamReader;
+  readonly #decoder: TextDecoder;
+
+  constructor(reader: StreamReader, decoder: TextDecoder) {
+    this.#reader = reader;
+    this.#decoder = decoder;
+  }
+
+  next(): Coroutine<IteratorResult<string, void>> {
+    return new NextTextLine(this.#reader, this.#decoder);
+  }
+}
+
+class NextTextLine extends LineReading<IteratorResult<string, void>> {
+  readonly #decoder: TextDecoder;
+
+  constructor(reader: StreamReader, decoder: TextDecoder) {
+    super(reader);
+    this.#decoder = decoder;
+  }
+
+  protected finishLine(line: Uint8Array): IteratorResult<string, void> {
+    if (line.length === 0) return { done: true, value: undefined };
+    return { done: false, value: this.#decoder.decode(line).replace(/\r?\n$/, "") };
+  }
+}
+
+export function requireLimit(where: string, limit: unknown = DEFAULT_LIMIT): number {
+  if (typeof limit !== "number") throw badArgument(where, "a number of bytes as its limit", limit);
+  if (!(limit > 0)) throw new ValueError(`${where} expects a positive limit, got ${limit}`);
+  return limit;
+}
+
+function requireCount(method: string, count: unknown): void {
+  if (typeof count !== "number" || !Number.isInteger(count))
+    throw badArgument(method, "a whole number of bytes", count);
+}
+
+function toSeparators(separator: Separator | readonly Separator[]): Separators {
+  const given: readonly Separator[] =
+    separator instanceof Uint8Array || typeof separator === "string" ? [separator] : separator;
+  if (!Array.isArray(given)) throw badArgument("readuntil", "bytes, text, or an array of those", separator);
+  if (given.length === 0)
+    throw new ValueError("readuntil expects at least one separator, got an empty array");
+  const list = given.map((one: unknown) => {
+    const bytes = typeof one === "string" ? new TextEncoder().encode(one) : one;
+    if (!(bytes instanceof Uint8Array)) throw badArgument("readuntil", "bytes or text as a separator", one);
+    if (bytes.length === 0) throw new ValueError("readuntil expects a separator of at least one byte");
+    return bytes;
+  });
+  const lengths = list.map(({ length }) => length);
+  return { list, shortest: Math.min(...lengths), longest: Math.max(...lengths) };
+}

@@ -1,0 +1,532 @@
+// TLS, with certificates that are made for the test.
+import { createServer as createNetServer } from "node:net";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import {
+  ArgumentTypeError,
+  CancelledError,
+  createTask,
+  Event,
+  Future,
+  getRunningLoop,
+  run,
+  RuntimeError,
+  sleep,
+  ValueError,
+} from "corio";
+import {
+  connectAcceptedSocket,
+  ConnectionAbortedError,
+  createConnection,
+  createServer,
+  openConnection,
+  openUnixConnection,
+  startServer,
+  startTls,
+  startUnixServer,
+} from "corio/streams";
+import type { BufferedProtocol, StreamReader, StreamWriter, Transport } from "corio/streams";
+import { assert, describe, test } from "../support/harness.ts";
+import { makeCertificate } from "./support/certificate.ts";
+import {
+  bytes,
+  LOCALHOST,
+  noteExceptions,
+  Recorder,
+  testProgram,
+  text,
+  warningsOf,
+  withFolder,
+} from "./support/net.ts";
+
+const certificate = makeCertificate("localhost");
+const other = makeCertificate("other.example");
+const onServer = { ssl: certificate };
+const onClient = { ssl: { ca: certificate.cert }, serverHostname: "localhost" };
+
+const echo = async (reader: StreamReader, writer: StreamWriter): Promise<void> => {
+  for await (const line of reader) {
+    writer.write(line);
+    await writer.drain();
+  }
+  writer.close();
+};
+
+describe("TLS", () => {
+  testProgram(
+    "carries a connection [StreamTests.test_open_connection_no_loop_ssl] [EventLoopTestsMixin.test_create_ssl_connection] [EventLoopTestsMixin.test_create_server_ssl] [EventLoopTestsMixin.test_create_server_ssl_verified] [TestSSL.test_create_server_ssl_1] [TestSSL.test_create_connection_ssl_1]",
+    async () => {
+      await using server = await startServer(echo, LOCALHOST, 0, onServer);
+      const [reader, writer] = await openConnection(LOCALHOST, server.port, onClient);
+      writer.write("Hello\n");
+      assert.equal(text(await reader.readline()), "Hello\n");
+      assert.ok(writer.getExtraInfo("sslObject") !== null);
+      assert.match((writer.getExtraInfo("cipher") as { name: string }).name, /AES|CHACHA/);
+      assert.equal((writer.getExtraInfo("peercert") as { subject: { CN: string } }).subject.CN, "localhost");
+      assert.equal((writer.getExtraInfo("peername") as { port: number }).port, server.port);
+      assert.equal(writer.canWriteEof(), false);
+      assert.throws(() => writer.writeEof(), RuntimeError);
+      writer.close();
+      await writer.waitClosed();
+      // As before it was closed.
+      assert.equal((writer.getExtraInfo("peername") as { port: number }).port, server.port);
+    },
+  );
+
+  testProgram("compares an address with the certificate, too", async () => {
+    await using server = await startServer(echo, LOCALHOST, 0, onServer);
+    const [, writer] = await openConnection(LOCALHOST, server.port, { ssl: { ca: certificate.cert } });
+    writer.close();
+    await writer.waitClosed();
+  });
+
+  testProgram(
+    "goes over a Unix socket [StreamTests.test_open_unix_connection_no_loop_ssl] [EventLoopTestsMixin.test_create_ssl_unix_connection] [EventLoopTestsMixin.test_create_unix_server_ssl] [EventLoopTestsMixin.test_create_unix_server_ssl_verified]",
+    () =>
+      withFolder(async (folder) => {
+        const path = join(folder, "socket");
+        await using server = await startUnixServer(echo, path, onServer);
+        assert.equal(server.isServing(), true);
+        const [reader, writer] = await openUnixConnection(path, onClient);
+        writer.write("Hello\n");
+        assert.equal(text(await reader.readline()), "Hello\n");
+        writer.close();
+        await writer.waitClosed();
+      }),
+  );
+
+  testProgram(
+    "refuses a certificate that it does not trust [EventLoopTestsMixin.test_create_server_ssl_verify_failed] [TestSSL.test_create_connection_ssl_failed_certificate] [BaseStartTLS.test_create_connection_ssl_failed_certificate]",
+    async () => {
+      await using server = await startServer(echo, LOCALHOST, 0, onServer);
+      await assert.rejects(
+        openConnection(LOCALHOST, server.port, { ssl: true, serverHostname: "localhost" }),
+        /self-signed|self signed|certificate|UnknownIssuer/i,
+      );
+      await assert.rejects(
+        openConnection(LOCALHOST, server.port, { ssl: { ca: other.cert }, serverHostname: "localhost" }),
+      );
+    },
+  );
+
+  testProgram(
+    "refuses a certificate for another name, unless names do not matter [EventLoopTestsMixin.test_create_server_ssl_match_failed]",
+    async () => {
+      await using server = await startServer(echo, LOCALHOST, 0, onServer);
+      await assert.rejects(
+        openConnection(LOCALHOST, server.port, {
+          ssl: { ca: certificate.cert },
+          serverHostname: "example.com",
+        }),
+        /altnames|NotValidForName|does not match/i,
+      );
+      const [, writer] = await openConnection(LOCALHOST, server.port, {
+        ssl: { ca: certificate.cert },
+        serverHostname: "",
+      });
+      writer.close();
+      await writer.waitClosed();
+    },
+  );
+
+  testProgram("asks the client for a certificate", async () => {
+    const names: unknown[] = [];
+    await using server = await startServer(
+      async (reader, writer) => {
+        names.push((writer.getExtraInfo("peercert") as { subject: { CN: string } }).subject.CN);
+        await reader.read();
+        writer.close();
+      },
+      LOCALHOST,
+      0,
+      { ssl: { ...certificate, requestCert: true, ca: other.cert } },
+    );
+    const [, writer] = await openConnection(LOCALHOST, server.port, {
+      ...onClient,
+      ssl: { ca: certificate.cert, ...other },
+    });
+    writer.write("x");
+    writer.close();
+    await writer.waitClosed();
+    // Without one, the server does not let it in; the client may only see that later.
+    await assert.rejects(async () => {
+      const [reader, writer] = await openConnection(LOCALHOST, server.port, onClient);
+      await using _ = writer;
+      const rest = await reader.read();
+      throw new Error(`closed after ${rest.length} bytes`);
+    });
+    assert.deepEqual(names, ["other.example"]);
+  });
+
+  testProgram(
+    "gives up a handshake that takes too long [TestSSL.test_ssl_handshake_timeout] [BaseStartTLS.test_handshake_timeout] [TestSSL.test_handshake_timeout_handler_leak]",
+    async () => {
+      // A server that never answers.
+      await using server = await startServer((reader) => reader.read(), LOCALHOST, 0);
+      const error = await assert.rejects(
+        openConnection(LOCALHOST, server.port, { ...onClient, sslHandshakeTimeout: 0.01 }),
+        ConnectionAbortedError,
+      );
+      assert.match((error as Error).message, /takes longer than 0.01 seconds/);
+      server.closeClients();
+    },
+  );
+
+  testProgram("lets a server give up a client that never begins", async () => {
+    await using server = await startServer(echo, LOCALHOST, 0, { ...onServer, sslHandshakeTimeout: 0.01 });
+    const [reader, writer] = await openConnection(LOCALHOST, server.port);
+    await reader.read().catch(() => undefined);
+    assert.ok(reader.atEof() || reader.exception() !== null);
+    writer.close();
+  });
+
+  testProgram(
+    "ends a handshake when the connection is lost [TestSSL.test_ssl_handshake_connection_lost] [SslProtoHandshakeTests.test_connection_lost] [SslProtoHandshakeTests.test_eof_received_waiter]",
+    async () => {
+      await using server = await startServer(
+        async (reader, writer) => {
+          await reader.read(1);
+          writer.transport.abort();
+        },
+        LOCALHOST,
+        0,
+      );
+      await assert.rejects(openConnection(LOCALHOST, server.port, onClient));
+    },
+  );
+
+  testProgram(
+    "closes the connection when a handshake is cancelled [BaseStartTLS.test_start_tls_slow_client_cancel] [TestSSL.test_start_tls_slow_client_cancel] [SslProtoHandshakeTests.test_close_during_handshake]",
+    async () => {
+      const began = new Event();
+      const ended = new Event();
+      await using server = await startServer(
+        async (reader, writer) => {
+          await reader.read(1);
+          began.set();
+          await reader.read().catch(() => undefined);
+          ended.set();
+          writer.close();
+        },
+        LOCALHOST,
+        0,
+      );
+      const opening = createTask(openConnection(LOCALHOST, server.port, onClient));
+      await began.wait();
+      opening.cancel();
+      await assert.rejects(opening, CancelledError);
+      await ended.wait();
+    },
+  );
+
+  test("checks its timeouts at once [SslProtoHandshakeTests.test_handshake_timeout_zero] [SslProtoHandshakeTests.test_handshake_timeout_negative]", () => {
+    for (const sslHandshakeTimeout of [0, -10]) {
+      assert.throws(() => openConnection(LOCALHOST, 1, { ...onClient, sslHandshakeTimeout }), ValueError);
+      assert.throws(() => startServer(echo, LOCALHOST, 1, { ...onServer, sslHandshakeTimeout }), ValueError);
+    }
+    assert.throws(() => openConnection(LOCALHOST, 1, { ...onClient, sslShutdownTimeout: 0 }), ValueError);
+    assert.throws(() => openConnection(LOCALHOST, 1, { ssl: 5 as never }), ArgumentTypeError);
+  });
+
+  testProgram(
+    "sends everything before it is closed [TestSSL.test_flush_before_shutdown] [TestSSL.test_shutdown_cleanly] [TestSSL.test_remote_shutdown_receives_trailing_data]",
+    async () => {
+      const size = 3 * 1024 * 1024;
+      await using server = await startServer(
+        (_reader, writer) => {
+          writer.write(new Uint8Array(size).fill(7));
+          writer.close();
+        },
+        LOCALHOST,
+        0,
+        onServer,
+      );
+      const [reader, writer] = await openConnection(LOCALHOST, server.port, { ...onClient, limit: 1024 });
+      assert.equal((await reader.read()).length, size);
+      writer.close();
+      await writer.waitClosed();
+    },
+  );
+
+  testProgram(
+    "does not wait for ever to be closed [TestSSL.test_shutdown_timeout_handler_not_set]",
+    async () => {
+      const release = new Event();
+      await using server = await startServer(
+        async (_reader, writer) => {
+          await release.wait();
+          writer.transport.abort();
+        },
+        LOCALHOST,
+        0,
+        onServer,
+      );
+      const lost = new Future<unknown>();
+      const [transport] = await createConnection(
+        () => ({ connectionLost: (error: unknown) => lost.setResult(error) }),
+        LOCALHOST,
+        server.port,
+        { ...onClient, sslShutdownTimeout: 0.01 },
+      );
+      // More than the server, which does not read much, lets it get rid of.
+      transport.write(new Uint8Array(64 * 1024 * 1024));
+      transport.close();
+      assert.match(
+        String(await lost),
+        /TimeoutError: the TLS connection could not be closed within 0.01 seconds/,
+      );
+      release.set();
+    },
+  );
+
+  testProgram("waits in a server for handshakes under way", async () => {
+    const server = await startServer(echo, LOCALHOST, 0, onServer);
+    const accepted = new Event();
+    server.sockets[0]?.on("connection", () => accepted.set());
+    const [, writer] = await openConnection(LOCALHOST, server.port);
+    await accepted.wait();
+    server.close();
+    const waiting = createTask(server.waitClosed());
+    await sleep(0);
+    assert.equal(waiting.done(), false);
+    server.abortClients();
+    await waiting;
+    writer.close();
+  });
+
+  test("has no half-open connections", async () => {
+    const codes = await warningsOf(() =>
+      run(async () => {
+        const protocol = new Recorder();
+        protocol.staysOpen = true;
+        await using server = await startServer((_reader, writer) => writer.close(), LOCALHOST, 0, onServer);
+        await createConnection(() => protocol, LOCALHOST, server.port, onClient);
+        assert.equal(await protocol.lost, null);
+        assert.deepEqual(protocol.calls, ["connectionMade", "eofReceived", "connectionLost"]);
+      }),
+    );
+    assert.deepEqual(codes, ["CORIO_TLS_EOF"]);
+  });
+});
+
+describe("startTls", () => {
+  testProgram("upgrades streams in place [StreamTests.test_start_tls]", async () => {
+    await using server = await startServer(
+      async (reader, writer) => {
+        writer.write(await reader.readline());
+        await writer.drain();
+        assert.equal(writer.getExtraInfo("sslObject"), null);
+        await writer.startTls(certificate);
+        assert.ok(writer.getExtraInfo("sslObject") !== null);
+        writer.write(await reader.readline());
+        await writer.drain();
+        writer.close();
+      },
+      LOCALHOST,
+      0,
+    );
+    const [reader, writer] = await openConnection(LOCALHOST, server.port);
+    writer.write("plain\n");
+    assert.equal(text(await reader.readline()), "plain\n");
+    const { transport } = writer;
+    await writer.startTls({ ca: certificate.cert }, { serverHostname: "localhost" });
+    assert.ok(writer.transport !== transport);
+    assert.equal(reader.transport, writer.transport);
+    writer.write("secret\n");
+    assert.equal(text(await reader.readline()), "secret\n");
+    assert.equal((await reader.read()).length, 0);
+    writer.close();
+    await writer.waitClosed();
+  });
+
+  testProgram(
+    "takes what was received already for the handshake [StreamTests.test_start_tls_buffered_data]",
+    async () => {
+      const line = new Event();
+      await using server = await startServer(
+        async (reader, writer) => {
+          // The first bytes of the handshake come with the line, or right after it: into the reader.
+          assert.equal(text(await reader.readline()), "STARTTLS\n");
+          line.set();
+          while (!(reader as unknown as { available: number }).available) await sleep(0.001);
+          await writer.startTls(certificate);
+          assert.equal(text(await reader.readline()), "over TLS\n");
+          writer.write("done\n");
+          writer.close();
+        },
+        LOCALHOST,
+        0,
+      );
+      const [reader, writer] = await openConnection(LOCALHOST, server.port);
+      writer.write("STARTTLS\n");
+      await writer.drain();
+      await writer.startTls({ ca: certificate.cert }, { serverHostname: "localhost" });
+      writer.write("over TLS\n");
+      assert.equal(text(await reader.readline()), "done\n");
+      writer.close();
+      await writer.waitClosed();
+    },
+  );
+
+  testProgram("closes the connection when it fails", async () => {
+    const noted = noteExceptions();
+    await using server = await startServer(
+      async (reader, writer) => {
+        await reader.readline();
+        await writer.startTls(certificate);
+      },
+      LOCALHOST,
+      0,
+    );
+    const [reader, writer] = await openConnection(LOCALHOST, server.port);
+    writer.write("go\n");
+    await writer.drain();
+    const error = await assert.rejects(writer.startTls({ ca: other.cert }, { serverHostname: "localhost" }));
+    await assert.rejects(reader.read(), (thrown) => thrown === error);
+    await assert.rejects(writer.waitClosed(), (thrown) => thrown === error);
+    assert.equal(writer.isClosing(), true);
+    server.close();
+    await server.waitClosed();
+    assert.ok(noted.length <= 1);
+  });
+
+  testProgram(
+    "upgrades a transport, of the client's and of the server's side [BaseStartTLS.test_start_tls_client_reg_proto_1] [BaseStartTLS.test_start_tls_server_1] [TestSSL.test_start_tls_client_reg_proto_1] [TestSSL.test_start_tls_server_1] [SslProtoHandshakeTests.test_set_new_app_protocol]",
+    async () => {
+      const secured = new Future<Transport>();
+      const atServer = new Recorder();
+      await using server = await createServer(
+        () => ({
+          connectionMade: (transport: Transport) =>
+            void createTask(async () => {
+              transport.setProtocol(atServer);
+              await atServer.has(5);
+              transport.write(bytes("+"));
+              secured.setResult(await startTls(transport, atServer, certificate, { serverSide: true }));
+            }),
+        }),
+        LOCALHOST,
+        0,
+      );
+      const [plain, atClient] = await createConnection(() => new Recorder(), LOCALHOST, server.port);
+      plain.write(bytes("plain"));
+      await atClient.has(1);
+      const transport = await startTls(
+        plain,
+        atClient,
+        { ca: certificate.cert },
+        { serverHostname: "localhost" },
+      );
+      transport.write(bytes("secret"));
+      await atServer.has(11);
+      (await secured).write(bytes("answer"));
+      await atClient.has(7);
+      assert.equal(atServer.received, "plainsecret");
+      assert.equal(atClient.received, "+answer");
+      assert.equal(transport.getProtocol(), atClient);
+      assert.equal(plain.isClosing(), true);
+      transport.close();
+      assert.equal(await atClient.lost, null);
+      await atServer.lost;
+      // It was connected before, and is not told again.
+      assert.deepEqual(atClient.calls, ["connectionMade", "dataReceived", "connectionLost"]);
+    },
+  );
+
+  testProgram(
+    "works with a buffered protocol [BaseStartTLS.test_start_tls_client_buf_proto_1] [TestSSL.test_start_tls_client_buf_proto_1]",
+    async () => {
+      await using server = await startServer(echo, LOCALHOST, 0, onServer);
+      const buffer = new Uint8Array(3);
+      let received = "";
+      const done = new Future<void>();
+      const protocol: BufferedProtocol = {
+        getBuffer: () => buffer,
+        bufferUpdated: (count) => {
+          received += text(buffer.subarray(0, count));
+          if (received.endsWith("\n")) done.setResult();
+        },
+      };
+      const [transport] = await createConnection(() => protocol, LOCALHOST, server.port);
+      const upgraded = await startTls(
+        transport,
+        protocol,
+        { ca: certificate.cert },
+        { serverHostname: "localhost" },
+      );
+      upgraded.write(bytes("Hello, world\n"));
+      await done;
+      assert.equal(received, "Hello, world\n");
+      upgraded.close();
+    },
+  );
+
+  testProgram(
+    "fails on what is no TLS [TestSSL.test_start_tls_client_corrupted_ssl] [BaseStartTLS.test_start_tls_client_corrupted_ssl]",
+    async () => {
+      await using server = await startServer(
+        async (reader, writer) => {
+          await reader.read(1);
+          writer.write("this is not TLS, whatever it may be\n");
+          await writer.drain();
+          await reader.read().catch(() => undefined);
+          writer.close();
+        },
+        LOCALHOST,
+        0,
+      );
+      await assert.rejects(openConnection(LOCALHOST, server.port, onClient));
+    },
+  );
+
+  test("checks its arguments at once [BaseStartTLS.test_start_tls_wrong_args]", () =>
+    run(async () => {
+      await using server = await startServer((_reader, writer) => writer.close(), LOCALHOST, 0);
+      const [, writer] = await openConnection(LOCALHOST, server.port);
+      const transport = writer.transport as Transport;
+      const protocol = transport.getProtocol();
+      assert.throws(() => startTls({} as never, protocol, true, { serverHostname: "x" }), ArgumentTypeError);
+      assert.throws(
+        () => startTls(transport, null as never, true, { serverHostname: "x" }),
+        ArgumentTypeError,
+      );
+      assert.throws(() => startTls(transport, protocol, 5 as never), ArgumentTypeError);
+      assert.throws(() => startTls(transport, protocol, true), /serverHostname has to be given/);
+      assert.throws(() => startTls(transport, protocol, true, { serverSide: true }), ArgumentTypeError);
+      assert.throws(() => writer.startTls(true, { sslHandshakeTimeout: 0, serverHostname: "x" }), ValueError);
+      writer.close();
+      await writer.waitClosed();
+      await assert.rejects(startTls(transport, protocol, true, { serverHostname: "x" }), RuntimeError);
+    }));
+});
+
+describe("connectAcceptedSocket with TLS", () => {
+  testProgram(
+    "is the server of the handshake [EventLoopTestsMixin.test_ssl_connect_accepted_socket] [TestSSL.test_ssl_connect_accepted_socket]",
+    async () => {
+      const accepted = new Future<Socket>();
+      const server = createNetServer({ allowHalfOpen: true }, (socket) => accepted.setResult(socket));
+      const listening = new Future<void>();
+      server.listen(0, LOCALHOST, () => listening.setResult());
+      await listening;
+      const client = createTask(
+        openConnection(LOCALHOST, (server.address() as { port: number }).port, onClient),
+      );
+      const [transport, protocol] = await connectAcceptedSocket(
+        () => new Recorder(),
+        await accepted,
+        onServer,
+      );
+      const [reader, writer] = await client;
+      writer.write("ping");
+      await protocol.has(4);
+      transport.write(bytes("pong"));
+      transport.close();
+      assert.equal(text(await reader.read()), "pong");
+      writer.close();
+      server.close();
+      assert.equal(transport.isClosing(), true);
+      assert.ok(getRunningLoop().isRunning());
+    },
+  );
+});
