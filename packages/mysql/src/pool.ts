@@ -1,0 +1,220 @@
+import { ArgumentTypeError, coroutine } from "corio";
+import type { Coroutine, Steps } from "corio";
+import { Pool } from "corio/pool";
+import type { Lease, PoolAcquireOptions, PoolCloseOptions, PoolOptions, PoolStatistics } from "corio/pool";
+import { Connection } from "./connection.ts";
+import type { InsertTarget, Records } from "./insert.ts";
+import { toOptions } from "./options.ts";
+import type { ConnectOptions } from "./options.ts";
+import { Queryable, runOn } from "./queryable.ts";
+import type { OperationOptions } from "./queryable.ts";
+import type { Answer } from "./rows.ts";
+import { Session } from "./session.ts";
+import type { Statement } from "./session.ts";
+import type { TransactionOptions } from "./transaction.ts";
+
+/** Options of `createPool`: how to connect, and how many. */
+export interface MysqlPoolOptions
+  extends
+    ConnectOptions,
+    Pick<
+      PoolOptions<unknown>,
+      "minSize" | "maxSize" | "maxIdle" | "maxLifetime" | "acquireTimeout" | "validateAfter" | "name"
+    > {}
+
+/**
+ * Connections to one database, lent to one task at a time, in the order in which tasks ask. A connection comes back
+ * clean: an open transaction is rolled back, and the session reset if it was changed (see the option `reset`).
+ *
+ * It may be made at module level, and used by any number of `run`s. It connects when it is first used. The connections
+ * that are idle do not keep the process alive.
+ *
+ * aiomysql: `Pool`.
+ */
+export class MysqlPool extends Queryable implements AsyncDisposable {
+  readonly #pool: Pool<Session>;
+
+  /** @internal */
+  constructor(options: MysqlPoolOptions) {
+    super();
+    this.#pool = new Pool<Session>({
+      name: "MysqlPool",
+      // A server that went away without a word is noticed before somebody runs a statement on it.
+      validateAfter: 10,
+      ...options,
+      create: () => Session.open(options),
+      destroy: (session) => session.close(),
+      validate: async (session) => {
+        await session.ping();
+        return true;
+      },
+      isBroken: (session) => session.isBroken,
+      isClean: (session) => session.isClean,
+      reset: (session) => session.reset(),
+    });
+  }
+
+  /** Runs one statement on a connection that is free. @internal */
+  override run(statement: Statement, options: OperationOptions): Coroutine<Answer> {
+    return this.#pool.with<Answer>((session) => runOn(session, statement, options));
+  }
+
+  /**
+   * Lends a connection to `body`, and gives what that gives.
+   *
+   * Cancel safety: a cancel while waiting takes no connection; afterwards it is given back clean, whatever happened.
+   *
+   * aiomysql: `async with pool.acquire() as connection`.
+   */
+  with<T>(body: (connection: Connection) => Steps<T>, options?: PoolAcquireOptions): Coroutine<T>;
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
+  with<T>(body: (connection: Connection) => T | PromiseLike<T>, options?: PoolAcquireOptions): Coroutine<T>;
+  with<T>(
+    body: (connection: Connection) => T | PromiseLike<T> | Steps<T>,
+    options?: PoolAcquireOptions,
+  ): Coroutine<T> {
+    if (typeof body !== "function")
+      throw new ArgumentTypeError(`with expects a function, got ${typeof body}`);
+    return useConnection(this, body as (connection: Connection) => Promise<T>, options);
+  }
+
+  /**
+   * Lends a connection: `await using connection = await pool.acquire();` gives it back at the end of the block.
+   *
+   * Cancel safety: a cancelled `acquire` has no connection. aiomysql: `acquire`.
+   */
+  acquire(options?: PoolAcquireOptions): Coroutine<Connection> {
+    return acquireConnection(this.#pool, options);
+  }
+
+  /** `connection.transaction`, on a connection of the pool. With `retry` all attempts are on the same one. */
+  transaction<T>(body: (connection: Connection) => Steps<T>, options?: TransactionOptions): Coroutine<T>;
+  transaction<T>(
+    // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
+    body: (connection: Connection) => T | PromiseLike<T>,
+    options?: TransactionOptions,
+  ): Coroutine<T>;
+  transaction<T>(
+    body: (connection: Connection) => T | PromiseLike<T> | Steps<T>,
+    options?: TransactionOptions,
+  ): Coroutine<T> {
+    return this.with((connection) =>
+      connection.transaction(body as (connection: Connection) => T | PromiseLike<T>, options),
+    );
+  }
+
+  /** `connection.executeMany`, on a connection of the pool. */
+  executeMany(
+    text: string,
+    manyValues: Iterable<readonly unknown[]>,
+    options?: OperationOptions,
+  ): Coroutine<number> {
+    return this.with((connection) => connection.executeMany(text, manyValues, options));
+  }
+
+  /** `connection.insertRecords`, on a connection of the pool. */
+  insertRecords(
+    target: string | InsertTarget,
+    records: Records,
+    options?: OperationOptions,
+  ): Coroutine<number> {
+    return this.with((connection) => connection.insertRecords(target, records, options));
+  }
+
+  /**
+   * Makes `minSize` connections, at least one, and waits for them: so that a program whose database is not there ends at
+   * once. It need not be called.
+   */
+  open(): Coroutine<void> {
+    return openPool(this.#pool);
+  }
+
+  /**
+   * Closes the pool: who waits for a connection gets `PoolClosedError`, idle connections are closed, those that are lent
+   * are waited for, or dropped after the timeout.
+   *
+   * Cancel safety: it stays closed. aiomysql: `close` and `wait_closed`, `terminate`.
+   */
+  close(options?: PoolCloseOptions): Coroutine<void> {
+    return this.#pool.close(options);
+  }
+
+  /** Closes the pool at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** What the pool is doing at this moment. */
+  statistics(): PoolStatistics {
+    return this.#pool.statistics();
+  }
+
+  /** @internal */
+  lend<T>(body: (session: Session) => PromiseLike<T>, options: PoolAcquireOptions | undefined): Coroutine<T> {
+    return this.#pool.with<T>(body, options);
+  }
+}
+
+const useConnection = coroutine(async function use<T>(
+  pool: MysqlPool,
+  body: (connection: Connection) => Promise<T>,
+  options: PoolAcquireOptions | undefined,
+): Promise<T> {
+  const call = coroutine(body);
+  return await pool.lend(async (session) => {
+    const connection = new Connection(session, noRelease);
+    try {
+      return await call(connection);
+    } finally {
+      connection.detach();
+    }
+  }, options);
+});
+
+/** It goes back when its block ends, not before. */
+const noRelease = coroutine(async function release(session: Session): Promise<void> {
+  session.markDirty();
+  await Promise.resolve();
+});
+
+const acquireConnection = coroutine(async function acquire(
+  pool: Pool<Session>,
+  options: PoolAcquireOptions | undefined,
+): Promise<Connection> {
+  const lease: Lease<Session> = await pool.acquire(options);
+  return new Connection(lease.resource, () => lease.release());
+});
+
+const openPool = coroutine(async function open(pool: Pool<Session>): Promise<void> {
+  await pool.open();
+  if (pool.statistics().size > 0) return;
+  await pool.with(() => undefined, { timeout: null });
+});
+
+/**
+ * Makes a pool of connections. It connects when it is first used.
+ *
+ * aiomysql: `create_pool`.
+ *
+ * @example
+ * ```ts
+ * import { gather, run } from "corio";
+ * import { createPool } from "@corio/mysql";
+ *
+ * const pool = createPool({ url: "mysql://root@127.0.0.1/test", maxSize: 5 });
+ *
+ * async function main() {
+ *   const double = (n: number) => pool.fetchValue<number>("SELECT ? * 2", [n]);
+ *   console.log(await gather([1, 2, 3].map(double)));
+ *   await pool.close();
+ * }
+ *
+ * await run(main);
+ * ```
+ * ```text output
+ * [ 2, 4, 6 ]
+ * ```
+ */
+export function createPool(options?: string | MysqlPoolOptions): MysqlPool {
+  return new MysqlPool(toOptions("createPool", options));
+}

@@ -1,0 +1,121 @@
+import { ArgumentTypeError, coroutine, timeout } from "corio";
+import type { Coroutine, Duration, Steps } from "corio";
+import { countOf, firstValue, rowsOf, toResult } from "./rows.ts";
+import type { Answer, QueryResult, Row } from "./rows.ts";
+import type { Session, Statement } from "./session.ts";
+import { toValues } from "./values.ts";
+
+/** Options of one operation. */
+export interface OperationOptions {
+  /** How long it may take before it is cancelled with `TimeoutError`. Default: `commandTimeout`; null: any time. */
+  readonly timeout?: Duration | null | undefined;
+}
+
+/**
+ * What runs statements: a connection, a pool (each statement on whichever connection is free), a prepared statement's
+ * connection.
+ *
+ * Values stand for the `?` of a statement, one after the other; they are escaped and put into its text, as mysql2 and
+ * aiomysql do. A list stands for its items, `WHERE id IN (?)`; any other object is sent as JSON. `??` is a name.
+ *
+ * Cancel safety, for all of them: a cancelled task kills its statement on the server, and goes on when the server has
+ * answered. The answer of a statement that writes, and came through all the same, is delivered, and the cancellation
+ * raised at the next await. One that was cancelled has done nothing, if its tables are transactional and it did no
+ * commits of its own.
+ */
+export abstract class Queryable {
+  /** Runs one statement. @internal */
+  abstract run(statement: Statement, options: OperationOptions): Coroutine<Answer>;
+
+  /**
+   * Runs a statement, and gives rows, counts and columns.
+   *
+   * Throws `StatementError` when the server refuses it, `ConnectionLostError` when the connection breaks, `ValueError`
+   * for a value that cannot be sent.
+   */
+  query<R extends object = Row>(
+    text: string,
+    values?: readonly unknown[],
+    options: OperationOptions = {},
+  ): Coroutine<QueryResult<R>> {
+    const query = toStatement("query", text, values);
+    return runStatement(
+      this,
+      query,
+      options,
+      (answer) => toResult(answer) as QueryResult<object> as QueryResult<R>,
+    );
+  }
+
+  /** Runs a statement and gives its rows. aiomysql: `execute` and `fetchall`. */
+  fetch<R extends object = Row>(
+    text: string,
+    values?: readonly unknown[],
+    options: OperationOptions = {},
+  ): Coroutine<R[]> {
+    const query = toStatement("fetch", text, values);
+    return runStatement(this, query, options, (answer) => rowsOf(answer) as R[]);
+  }
+
+  /** Runs a statement and gives its first row, null when there is none. aiomysql: `execute` and `fetchone`. */
+  fetchRow<R extends object = Row>(
+    text: string,
+    values?: readonly unknown[],
+    options: OperationOptions = {},
+  ): Coroutine<R | null> {
+    const query = toStatement("fetchRow", text, values);
+    return runStatement(this, query, options, (answer) => (rowsOf(answer)[0] as R | undefined) ?? null);
+  }
+
+  /** Runs a statement and gives the first column of its first row, null when there is none. */
+  fetchValue<T = unknown>(
+    text: string,
+    values?: readonly unknown[],
+    options: OperationOptions = {},
+  ): Coroutine<T | null> {
+    const query: Statement = { ...toStatement("fetchValue", text, values), rowsAsArray: true };
+    return runStatement(this, query, options, (answer) => firstValue(answer) as T | null);
+  }
+
+  /** Runs a statement and gives how many rows it was about. aiomysql: `execute`. */
+  execute(text: string, values?: readonly unknown[], options: OperationOptions = {}): Coroutine<number> {
+    return runStatement(this, toStatement("execute", text, values), options, countOf);
+  }
+}
+
+/** Runs `statement` on `session`, within the time that the options allow. */
+export function runOn(session: Session, statement: Statement, options: OperationOptions): Coroutine<Answer> {
+  return withTimeout(session, options, () => session.run(statement));
+}
+
+/** Limits what `start` begins by the options' timeout, or the session's. */
+export function withTimeout<T>(
+  session: Session,
+  options: OperationOptions,
+  start: () => Coroutine<T>,
+): Coroutine<T> {
+  const limit = options.timeout === undefined ? session.commandTimeout : options.timeout;
+  return limit === null ? start() : timeout(limit, start);
+}
+
+/** What is sent; throws when it is of the wrong kind. */
+export function toStatement(
+  where: string,
+  text: string,
+  values: readonly unknown[] | undefined,
+  isPrepared = false,
+): Statement {
+  if (typeof text !== "string") {
+    throw new ArgumentTypeError(`${where} expects a statement as a string, got ${typeof text}`);
+  }
+  return values === undefined ? { sql: text } : { sql: text, values: toValues(where, values, isPrepared) };
+}
+
+const runStatement = coroutine(function* statement<T>(
+  queryable: Queryable,
+  statement: Statement,
+  options: OperationOptions,
+  pick: (answer: Answer) => T,
+): Steps<T> {
+  return pick(yield* queryable.run(statement, options));
+});

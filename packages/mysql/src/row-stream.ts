@@ -1,0 +1,163 @@
+import { timeout, ValueError } from "corio";
+import { interruption } from "./errors.ts";
+import type { DriverError, DriverHeader } from "./driver.ts";
+import type { OperationOptions } from "./queryable.ts";
+import type { Flight, Session, Statement } from "./session.ts";
+
+/** Options of `stream`. */
+export interface StreamOptions extends OperationOptions {
+  /**
+   * How many rows may be held on this side before the server is made to wait. Default 100. The timeout is for each time
+   * that rows are waited for.
+   */
+  readonly bufferSize?: number | undefined;
+}
+
+/**
+ * The rows of a statement as they come. When `bufferSize` are here and nobody takes them, the socket is not read any
+ * more: the server fills the buffers of the network, and then waits. The protocol cannot skip rows: who leaves the loop
+ * early has to take all that would come, or to kill the statement, which is what is done here; the few rows that are on
+ * the way are dropped.
+ */
+export async function* streamRows(
+  session: Session,
+  statement: Statement,
+  options: StreamOptions,
+): AsyncGenerator<unknown, void, undefined> {
+  const limit = options.timeout === undefined ? session.commandTimeout : options.timeout;
+  const flow = new RowFlow(session, options.bufferSize ?? 100);
+  const read = () => session.perform(() => flow.read(statement));
+  try {
+    for (;;) {
+      const rows = await (limit === null ? read() : timeout(limit, read));
+      for (const row of rows) yield row;
+      if (rows.length === 0) return;
+    }
+  } finally {
+    if (flow.isUnderWay) {
+      // Cancelled at once: that is a KILL, and another, until the server has ended it.
+      await session.perform(() => flow.whenDiscarded(), { answerTimeout: 0 });
+    }
+  }
+}
+
+class RowFlow {
+  readonly #session: Session;
+  readonly #size: number;
+  #flight: Flight | null = null;
+  #rows: unknown[] = [];
+  #isPaused = false;
+  #isDiscarding = false;
+  /** Rows were dropped: what was given is not all. */
+  #isCutShort = false;
+  #noteRows: () => void = () => undefined;
+
+  constructor(session: Session, size: number) {
+    this.#session = session;
+    this.#size = size;
+  }
+
+  get isUnderWay(): boolean {
+    return this.#flight !== null && !this.#flight.isOver;
+  }
+
+  /** The rows that have come, at least one; none when there are no more. */
+  async read(statement: Statement): Promise<unknown[]> {
+    this.#flight ??= this.#start(statement);
+    const flight = this.#flight;
+    if (this.#rows.length === 0 && !flight.isOver) {
+      const news = new Promise<void>((resolve) => (this.#noteRows = resolve));
+      flight.onOver = this.#noteRows;
+      this.#resume();
+      await news;
+      // To kill it was begun meanwhile: it has to end first.
+      if (this.#isDiscarding) await flight.over;
+    }
+    if (flight.isOver && flight.killing !== null) await flight.killing;
+    // A failure comes after the rows that came before it.
+    if (this.#isCutShort || (flight.isOver && this.#rows.length === 0)) this.#throwFailure(flight);
+    return this.#rows.splice(0);
+  }
+
+  /** Resolves when the statement, which is being killed, has ended. */
+  async whenDiscarded(): Promise<void> {
+    const flight = this.#flight;
+    if (flight === null) return;
+    await flight.over;
+    if (flight.killing !== null) await flight.killing;
+  }
+
+  #throwFailure(flight: Flight): void {
+    this.#session.throwFailure(flight);
+    if (this.#isCutShort || flight.isKilled) throw interruption();
+  }
+
+  #start(statement: Statement): Flight {
+    const session = this.#session;
+    session.check(statement);
+    const flight = session.begin();
+    flight.onCancel = () => this.#discard();
+    flight.onKilled = () => this.#resume();
+    const { sql, values } = statement;
+    const command = session.client.query({ sql, ...(values !== undefined && { values }) });
+    command.on("result", (row: unknown) => this.#take(row));
+    command.once("error", (error: DriverError) => {
+      session.failFlight(flight, error, () => session.endFlight(flight));
+    });
+    command.once("end", () => {
+      // After an error as well; then the flight ends when the server has been asked about the transaction.
+      if (flight.failure !== null) return;
+      session.noteEnd();
+      session.endFlight(flight);
+    });
+    return flight;
+  }
+
+  #take(row: unknown): void {
+    // Of a statement without rows.
+    if (isHeader(row)) {
+      this.#session.noteHeader(row);
+      return;
+    }
+    if (this.#isDiscarding) {
+      this.#isCutShort = true;
+      return;
+    }
+    this.#rows.push(row);
+    if (this.#rows.length >= this.#size) this.#pause();
+    this.#noteRows();
+  }
+
+  /**
+   * From now on rows are dropped. None are read before the server was told to stop: it would send more of them all that
+   * time, and they would keep us from telling it.
+   */
+  #discard(): void {
+    if (this.#isDiscarding) return;
+    this.#isDiscarding = true;
+    if (this.#rows.splice(0).length > 0) this.#isCutShort = true;
+    this.#pause();
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#session.client.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#session.client.resume();
+  }
+}
+
+/** mysql2 has a class for it, and does not export it. */
+function isHeader(row: unknown): row is DriverHeader {
+  return (row as object).constructor.name === "ResultSetHeader";
+}
+
+export function checkBufferSize(size: number | undefined): void {
+  if (size === undefined || (Number.isInteger(size) && size > 0)) return;
+  throw new ValueError(`stream expects bufferSize to be a positive integer, got ${String(size)}`);
+}

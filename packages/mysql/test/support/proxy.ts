@@ -1,0 +1,67 @@
+/** A network between client and server that can be cut. */
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+
+export class Proxy implements AsyncDisposable {
+  port = 0;
+  /** What clients have sent, one entry for each connection. */
+  readonly sent: Uint8Array[] = [];
+  /** Nothing passes any more, in either direction; connections are accepted, as a dead route's are not refused. */
+  isCut = false;
+  /** What the server says on these is swallowed. */
+  readonly #muted = new Set<object>();
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #server: Server;
+
+  private constructor(target: { host: string; port: number }) {
+    this.#server = createServer((client) => {
+      const index = this.sent.push(new Uint8Array()) - 1;
+      const server = connect({ host: target.host, port: target.port });
+      const pair = [client, server] as const;
+      this.#pairs.add(pair);
+      client.on("data", (chunk: Uint8Array) => {
+        this.sent[index] = Buffer.concat([this.sent[index] ?? new Uint8Array(), chunk]);
+        if (!this.isCut) server.write(chunk);
+      });
+      server.on("data", (chunk: Uint8Array) => {
+        if (!this.isCut && !this.#muted.has(pair)) client.write(chunk);
+      });
+      const end = (): void => {
+        if (this.isCut || this.#muted.has(pair)) return;
+        this.#pairs.delete(pair);
+        client.destroy();
+        server.destroy();
+      };
+      for (const socket of pair) socket.on("error", end).on("close", end);
+    });
+  }
+
+  static async to(target: { host: string; port: number }): Promise<Proxy> {
+    const proxy = new Proxy(target);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
+    proxy.port = (proxy.#server.address() as AddressInfo).port;
+    return proxy;
+  }
+
+  /** From now on clients hear nothing on the connections that they have; those that they make later are not touched. */
+  mute(): void {
+    for (const pair of this.#pairs) this.#muted.add(pair);
+  }
+
+  /** Resets all connections of clients; those to the server are closed. */
+  reset(): void {
+    for (const [client, server] of this.#pairs) {
+      client.resetAndDestroy();
+      server.destroy();
+    }
+    this.#pairs.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const [client, server] of this.#pairs) {
+      client.destroy();
+      server.destroy();
+    }
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

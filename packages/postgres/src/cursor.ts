@@ -1,0 +1,79 @@
+import { ArgumentTypeError, timeout } from "corio";
+import Cursor from "pg-cursor";
+import type { Submittable } from "./driver.ts";
+import type { OperationOptions } from "./queryable.ts";
+import type { Flight, Session } from "./session.ts";
+
+/** Options of `cursor`. */
+export interface CursorOptions extends OperationOptions {
+  /** How many rows are asked for at a time. Default 100. The timeout is for each time. */
+  readonly batchSize?: number | undefined;
+}
+
+interface DriverCursor extends Submittable {
+  read(count: number, callback: (error: unknown, rows: unknown[]) => void): void;
+  close(callback: () => void): void;
+}
+
+/**
+ * The rows of a statement, fetched in batches from a portal of the server. The connection is at work until the last row
+ * was given or the loop is left, which closes the portal.
+ */
+export async function* readCursor(
+  session: Session,
+  text: string,
+  values: readonly unknown[] | undefined,
+  options: CursorOptions,
+): AsyncGenerator<unknown, void, undefined> {
+  const size = options.batchSize ?? 100;
+  const limit = options.timeout === undefined ? session.commandTimeout : options.timeout;
+  const cursor = new Cursor<unknown>(text, values as unknown[] | undefined) as unknown as DriverCursor;
+  const flight = session.submit(cursor, text);
+  const read = () => session.perform(() => readBatch(session, flight, cursor, size));
+  try {
+    for (;;) {
+      const rows = await (limit === null ? read() : timeout(limit, read));
+      for (const row of rows) yield row;
+      if (flight.isOver) return;
+    }
+  } finally {
+    if (!flight.isOver) {
+      await session.perform(
+        () => {
+          cursor.close(() => undefined);
+          return flight.over;
+        },
+        { isInterruptible: false, answerTimeout: 0 },
+      );
+    }
+  }
+}
+
+async function readBatch(
+  session: Session,
+  flight: Flight,
+  cursor: DriverCursor,
+  size: number,
+): Promise<unknown[]> {
+  const rows = await new Promise<unknown[]>((resolve) => {
+    cursor.read(size, (error, batch) => {
+      if (error !== null && error !== undefined) flight.fail(error);
+      resolve(batch);
+    });
+    // A lost connection calls nobody back when the cursor is between two batches. The last rows come after the end.
+    flight.onOver = () => {
+      if (session.isBroken) resolve([]);
+    };
+  });
+  if (flight.failure === null && !flight.isOver) return rows;
+  // pg-cursor asks the server to get ready by itself after an error and after the last row, and only then; to close
+  // it would wait for ever.
+  await flight.over;
+  session.throwFailure(flight);
+  return rows;
+}
+
+export function checkBatchSize(size: number | undefined): void {
+  if (size === undefined || (Number.isInteger(size) && size > 0)) return;
+  throw new ArgumentTypeError(`cursor expects batchSize to be a positive integer, got ${String(size)}`);
+}

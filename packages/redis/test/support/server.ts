@@ -1,0 +1,101 @@
+/** The server that all tests share: on the standard port of this machine, without a password. */
+import { run } from "corio";
+import { connect, createClient } from "@corio/redis";
+import type { ConnectOptions, RedisClient, RedisClientOptions } from "@corio/redis";
+import { after, test } from "../../../corio/test/support/harness.ts";
+
+const SHARED: ConnectOptions = { host: process.env["CORIO_TEST_REDIS_HOST"] ?? "127.0.0.1", port: 6379 };
+
+const unavailable = await whyUnavailable();
+
+async function whyUnavailable(): Promise<string | null> {
+  try {
+    await run(async () => {
+      await using connection = await connect({ ...SHARED, connectTimeout: 5 });
+      await connection.ping();
+    });
+    return null;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+let hasSaidWhy = false;
+
+/** Declares a test on the shared server. Without one it is skipped, and says so; in CI it fails. */
+export function redisTest(title: string, body: () => Promise<void>): void {
+  if (unavailable === null || process.env["CI"] !== undefined) {
+    test(title, () => run(body));
+    return;
+  }
+  if (!hasSaidWhy) console.log(`skipped: tests that need a Redis server: ${unavailable}`);
+  hasSaidWhy = true;
+  console.log(`skipped: ${title}`);
+  test.skip(title, body);
+}
+
+/** Keys of a test file's own, which are gone after its tests. */
+export class TestKeys {
+  readonly prefix: string = `corio_test_${process.pid}_${Math.random().toString(36).slice(2)}`;
+  /** For commands beside what is tested. */
+  readonly admin: RedisClient = createClient({ ...SHARED, maxSize: 2, name: "admin" });
+  #count = 0;
+
+  constructor() {
+    after(async () => {
+      if (unavailable !== null) return;
+      await run(async () => {
+        const keys: string[] = [];
+        for await (const key of this.admin.scanIter({ match: `${this.prefix}*`, count: 1000 }))
+          keys.push(key);
+        if (keys.length > 0) await this.admin.del(keys);
+        await this.admin.close();
+      });
+    });
+  }
+
+  /** A key that nobody has used yet. */
+  next(): string {
+    return `${this.prefix}:${String(++this.#count)}`;
+  }
+
+  /** To connect so that `clients` counts it. */
+  options(options: Partial<RedisClientOptions> = {}): RedisClientOptions {
+    return { ...SHARED, clientName: this.prefix, ...options };
+  }
+
+  /** How many connections of this file there are that match. */
+  async clients(pattern: RegExp = /./): Promise<number> {
+    return await countClients(this.admin, this.prefix, pattern);
+  }
+
+  /** Waits until that many connections match. */
+  async until(count: number, pattern?: RegExp): Promise<void> {
+    while ((await this.clients(pattern)) !== count);
+  }
+
+  /** Waits until that many of this file's connections are blocked. */
+  async untilBlocked(count: number): Promise<void> {
+    await this.until(count, BLOCKED);
+  }
+}
+
+/** A line of CLIENT LIST that is of a blocked client. */
+export const BLOCKED: RegExp = /flags=\w*b/;
+
+/** How many connections with this name have a line in CLIENT LIST that matches. */
+export async function countClients(admin: RedisClient, name: string, pattern: RegExp): Promise<number> {
+  const list = await admin.executeCommand<string>(["CLIENT", "LIST"]);
+  return list.split("\n").filter((line) => line.includes(` name=${name} `) && pattern.test(line)).length;
+}
+
+/** Numbers from 0 to 1, always the same: mulberry32. */
+export function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
