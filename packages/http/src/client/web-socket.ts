@@ -1,0 +1,67 @@
+import { timeout, TimeoutError, until } from "corio";
+import { WebSocket } from "ws";
+import { ConnectError, HttpTimeoutError, WebSocketHandshakeError } from "../errors.ts";
+import { WebSocketConnection } from "../shared/web-socket.ts";
+import type { HeadersLike } from "./session.ts";
+import type { TlsOptions } from "./transport.ts";
+
+/** Options of `session.webSocket`. */
+export interface WebSocketOptions {
+  /** They are added to those of the session, and win. */
+  readonly headers?: HeadersLike | undefined;
+  /** What this client speaks, the best first. */
+  readonly protocols?: readonly string[] | undefined;
+  /** The largest message, in bytes; a longer one closes the socket. Default 16 MiB. */
+  readonly maxMessageSize?: number | undefined;
+}
+
+/** Opens a WebSocket. A cancelled attempt is over, and its connection closed, when the cancel is thrown. */
+export async function connectWebSocket(
+  url: URL,
+  headers: Headers,
+  limit: number | null,
+  tls: TlsOptions,
+  options: WebSocketOptions,
+): Promise<WebSocketConnection> {
+  const target = new URL(url);
+  target.protocol = target.protocol.replace(/^http/, "ws");
+  target.hash = "";
+  headers.delete("accept-encoding");
+  const open = (signal: AbortSignal): Promise<WebSocketConnection> =>
+    new Promise((resolve, reject) => {
+      const driver = new WebSocket(target, [...(options.protocols ?? [])], {
+        headers: Object.fromEntries(headers),
+        maxPayload: options.maxMessageSize ?? 16 << 20,
+        ...(tls as object),
+      });
+      // Made at once: a message may come with the answer of the server.
+      const connection = new WebSocketConnection(driver);
+      driver.once("open", () => resolve(connection));
+      driver.once("unexpected-response", (_request, response) => {
+        reject(
+          new WebSocketHandshakeError(`${url.href}: the server answered ${String(response.statusCode)}`),
+        );
+        driver.terminate();
+      });
+      driver.once("error", (error) => {
+        const code = (error as { code?: string }).code ?? "";
+        reject(
+          /^E[A-Z_]+$/.test(code)
+            ? new ConnectError(`${url.href}: cannot connect: ${error.message || code}`, { cause: error })
+            : new WebSocketHandshakeError(`${url.href}: ${error.message}`, { cause: error }),
+        );
+      });
+      driver.once("close", () =>
+        reject(new WebSocketHandshakeError(`${url.href}: the connection was closed`)),
+      );
+      signal.addEventListener("abort", () => driver.terminate());
+    });
+  try {
+    return await timeout(limit, () => until(open));
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error;
+    throw new HttpTimeoutError(`${url.href} got no WebSocket within ${String(limit)} s`, "connect", {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * What `@corio/hono` and `@corio/fastify` share, without a framework in it: a request as a task that ends with its
+ * response. For those who write such a package for another framework; programs use the framework's.
+ *
+ * @module @corio/request
+ */
+export { background, isInsideRequest, setDeadline } from "./current-request.ts";
+export { RequestError } from "./errors.ts";
+export type { RequestErrorCode } from "./errors.ts";
+export { eventStream, stream } from "./stream.ts";
+export type { ServerSentEvent, StreamChunk, StreamSource } from "./stream.ts";
+export { RequestTasks } from "./request-tasks.ts";
+export type { HandleOptions, RequestStatistics, RequestTasksOptions } from "./request-tasks.ts";
+export type { NodeResponse, NodeSocket } from "./response-watch.ts";
