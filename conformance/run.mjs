@@ -1,5 +1,6 @@
 // npm run conformance [-- --programs N] [-- --jobs N] [-- --from SEED] [-- --most N]: random programs on corio and on
-// CPython's asyncio. `--replay TOKEN` (or `--replay seed:N`) runs one again.
+// CPython's asyncio; with --foreign, those that mix corio with the platform's promises. `--replay TOKEN` (or
+// `--replay seed:N`) runs one again; `--statistics` says what is in them.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -10,24 +11,29 @@ import { pool } from "../scripts/lib/pool.mjs";
 import { installRuntimes, runtimePath, runtimesAvailable } from "../scripts/lib/runtimes.mjs";
 
 /** Programs a worker runs before a fresh one takes over: Python's memory only grows. */
-const CHUNK = 1500;
-/** Milliseconds without a sign of life after which a worker is taken to hang. */
-const PATIENCE = 60_000;
+const CHUNK = 3000;
+/** Milliseconds without a sign of life after which a worker is taken to hang; on a busy machine Python starts slowly. */
+const PATIENCE = 180_000;
 
 const { values: options } = parseArgs({
   options: {
-    programs: { type: "string", default: "6000" },
+    foreign: { type: "boolean", default: false },
+    programs: { type: "string" },
     jobs: { type: "string", default: "2" },
     from: { type: "string", default: "1" },
     most: { type: "string", default: "3" },
     replay: { type: "string" },
+    statistics: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
   },
 });
 
 const node = await prepareNode();
-if (options.replay === undefined) await runPrograms();
-else process.exitCode = await replay(options.replay);
+if (options.replay !== undefined) {
+  process.exitCode = await watch("replay.ts", [options.replay, ...(options.keep ? ["--keep"] : [])]);
+} else if (options.statistics) {
+  process.exitCode = await watch("statistics.ts", [options.from, options.programs ?? "2000"]);
+} else await runPrograms();
 
 /** The command that runs a TypeScript file on the sources, where that is possible. */
 async function prepareNode() {
@@ -41,24 +47,26 @@ async function prepareNode() {
 
 async function runPrograms() {
   const first = Number(options.from);
-  const total = Number(options.programs);
+  const total = Number(options.programs ?? (options.foreign ? 4000 : 6000));
   const most = Number(options.most);
   const started = Date.now();
-  const chunks = Array.from({ length: Math.ceil(total / CHUNK) }, (_, index) => {
-    const from = first + index * CHUNK;
-    return { from, count: Math.min(CHUNK, first + total - from) };
+  const jobs = Number(options.jobs);
+  const size = Math.min(CHUNK, Math.ceil(total / jobs));
+  const chunks = Array.from({ length: Math.ceil(total / size) }, (_, index) => {
+    const from = first + index * size;
+    return { from, count: Math.min(size, first + total - from) };
   });
   let programs = 0;
   let events = 0;
   let failed = 0;
-  await pool(chunks, Number(options.jobs), async ({ from, count }) => {
+  await pool(chunks, jobs, async ({ from, count }) => {
     if (failed >= most) return;
     const result = await runChunk(from, count, most - failed);
     programs += result.programs;
     events += result.events;
     failed += result.failures.length;
     for (const failure of result.failures) console.log(`FAILED ${failure}\n`);
-    if (total > 20 * CHUNK) console.log(`${programs} programs, ${events} events, ${failed} differences`);
+    if (total > 20 * CHUNK) console.log(`${programs} programs, ${events} events, ${failed} failed`);
   });
   console.log(`${programs} programs, ${events} events in ${Math.round((Date.now() - started) / 1000)} s`);
   console.log(`${programs - failed} passed, ${failed} failed`);
@@ -113,15 +121,16 @@ async function runChunk(from, count, most) {
   clearTimeout(patience);
   if (readState() !== "done") {
     const how = readState() === "hangs" ? "does not end" : `ends the process\n${errors}`;
-    failures.push(`seed ${seed}: the program ${how}\nnpm run conformance -- --replay seed:${seed}`);
+    const command = `npm run conformance -- ${options.foreign ? "--foreign " : ""}--replay seed:${seed}`;
+    failures.push(`seed ${seed}: the program ${how}\n${command}`);
     programs++;
   }
   return { programs, events, failures };
 }
 
-/** @param {string} token */
-async function replay(token) {
-  const child = start("replay.ts", [token, ...(options.keep ? ["--keep"] : [])], "inherit");
+/** Runs a file that says itself what it found. @param {string} file @param {readonly string[]} args */
+async function watch(file, args) {
+  const child = start(file, args, "inherit");
   return await new Promise((/** @type {(code: number) => void} */ resolve) => {
     child.on("close", (code) => resolve(code ?? 1));
   });
@@ -134,6 +143,6 @@ async function replay(token) {
  */
 function start(file, args, stdio) {
   const [command = "", ...before] = node;
-  const path = fileURLToPath(new URL(`src/${file}`, import.meta.url));
+  const path = fileURLToPath(new URL(`src/${options.foreign ? "foreign/" : ""}${file}`, import.meta.url));
   return spawn(command, [...before, path, ...args], { stdio });
 }

@@ -64,9 +64,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: "a cancel that races a wake-up loses: the value is delivered",
     file: "futures/task.ts",
-    find: "    if (!this.mustCancel) return undefined;\n    // What the future holds is lost",
-    replace:
-      "    if (!this.mustCancel || future?.state === FINISHED) return undefined;\n    // What the future holds is lost",
+    find: "future !== null && future.isDeliveredInAnyCase && future.state === FINISHED",
+    replace: "future !== null && future.state === FINISHED",
   },
   {
     bug: "a cancelled task that returns a value has that value",
@@ -267,6 +266,74 @@ export const MUTANTS: readonly Mutant[] = [
     find: "    if (isImmediate) this.throwItemsAway();",
     replace: "",
   },
+  {
+    bug: "a guard that was released early releases again at the end of its block",
+    file: "library/acquirable.ts",
+    find: "    this.#held = null;\n",
+    replace: "",
+  },
+  {
+    bug: "a guard releases only when asked to",
+    file: "library/acquirable.ts",
+    find: "  [Symbol.dispose](): void {\n    this.release();",
+    replace: "  [Symbol.dispose](): void {",
+  },
+  {
+    bug: "hold does not acquire what is free",
+    file: "library/acquirable.ts",
+    find: "  override attempted(): Guard {",
+    replace: "  override attempted(): Guard {\n    this.#acquirable.release();",
+  },
+  {
+    bug: "the iteration of a queue ends before its items are taken",
+    file: "library/queue.ts",
+    find: "    return this.#isShutDown && this.empty();",
+    replace: "    return this.#isShutDown;",
+  },
+  {
+    bug: "the iteration of a queue does not end when it is shut down",
+    file: "library/queue.ts",
+    find: "    return this.#isShutDown && this.empty();",
+    replace: "    return this.#isShutDown && this.#unfinishedTasks > 99;",
+  },
+  {
+    bug: "a cancelled iteration of a queue does not pass its wake-up on",
+    file: "library/queue.ts",
+    find: "    this.outcome = this.#queue.nextNow();\n    return true;\n  }\n\n  protected override giveUp(): void {\n    if (this.isWoken) this.#queue.passItem();",
+    replace:
+      "    this.outcome = this.#queue.nextNow();\n    return true;\n  }\n\n  protected override giveUp(): void {",
+  },
+  {
+    bug: "an object that tasks of one loop have waited for serves another",
+    file: "library/wait-queue.ts",
+    find: "    if (this.#binding.scheduler !== null) {",
+    replace: "    if (this.#binding.scheduler === loop.scheduler) {",
+  },
+  {
+    bug: "a queue that was joined on one loop cannot be used on another",
+    file: "library/queue.ts",
+    find: "unfinished)`);",
+    replace: "unfinished)`, binding);",
+  },
+  // ── Runs ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  {
+    bug: "a task waits for a future of another loop",
+    file: "futures/task.ts",
+    find: "    if (future.loop.scheduler !== this.loop.scheduler) {",
+    replace: "    if (future.loop.scheduler !== this.loop.scheduler && this.isNew) {",
+  },
+  {
+    bug: "each run of a runner has a context of its own",
+    file: "library/runner.ts",
+    find: "options.context ?? (this.#context as Context)",
+    replace: "options.context",
+  },
+  {
+    bug: "a runner that is closed leaves the last task alone",
+    file: "library/runner.ts",
+    find: "  for (const task of tasks) task.cancel(undefined",
+    replace: "  for (const task of tasks.slice(0, -1)) task.cancel(undefined",
+  },
   // ── Timeouts ────────────────────────────────────────────────────────────────────────────────────────────────────
   {
     bug: "a timeout turns a cancel from outside into TimeoutError",
@@ -350,8 +417,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: "a group whose block has ended takes no new children",
     file: "library/task-group.ts",
-    find: "(this.#isExiting && this.#children.size === 0)",
-    replace: "this.#isExiting",
+    find: "this.#isFinished || (this.#isExiting && this.#children.size === 0)",
+    replace: "this.#isFinished || this.#isExiting",
   },
   {
     bug: "a group does not wait for children that were added while it waited",
@@ -359,6 +426,103 @@ export const MUTANTS: readonly Mutant[] = [
     find: "    this.#completion = this.#children.size === 0 ? null : new Completion(this, this.#loop);",
     replace:
       "    this.#completion = this.#children.size === 0 || this.#completion !== null ? null : new Completion(this, this.#loop);",
+  },
+  {
+    bug: "TaskGroup.cancel leaves the children running",
+    file: "library/task-group.ts",
+    find: "    this.#abort();\n    this.#cancelParent();\n  }\n\n  /**",
+    replace: "    this.#isAborting = true;\n    this.#cancelParent();\n  }\n\n  /**",
+  },
+  {
+    bug: "TaskGroup.cancel does not interrupt the block",
+    file: "library/task-group.ts",
+    find: "    this.#abort();\n    this.#cancelParent();\n  }\n\n  /**",
+    replace: "    this.#abort();\n  }\n\n  /**",
+  },
+  {
+    bug: "TaskGroup.cancel does not count as a request while the group waits",
+    file: "library/task-group.ts",
+    find: "    this.#abort();\n    this.#cancelParent();\n  }\n\n  /**",
+    replace: "    this.#abort();\n    if (!this.#isExiting) this.#cancelParent();\n  }\n\n  /**",
+  },
+  {
+    bug: "a cancelled group throws its own CancelledError",
+    file: "library/task-group.ts",
+    find: "    if (this.#isParentCancelled && !isFromOutside) return null;\n",
+    replace: "",
+  },
+  {
+    bug: "a cancelled group swallows a cancel from outside",
+    file: "library/task-group.ts",
+    find: "    if (this.#isParentCancelled && !isFromOutside) return null;",
+    replace: "    if (this.#isParentCancelled) return null;",
+  },
+  {
+    bug: "a cancel that comes while a cancelled group waits is lost",
+    file: "library/task-group.ts",
+    find: "(isFromOutside ? this.#lateCancellation : null)",
+    replace: "null",
+  },
+  {
+    bug: "an explicit group that is not joined lets its children end by themselves",
+    file: "library/task-group.ts",
+    find: "      if (!this.#isAborting) this.#abort();\n    });",
+    replace: "    });",
+  },
+  {
+    bug: "an explicit group may be joined by any task",
+    file: "library/task-group.ts",
+    find: "      if (task !== this.#parent) {",
+    replace: "      if (task === null) {",
+  },
+  // ── Exception groups ────────────────────────────────────────────────────────────────────────────────────────────
+  {
+    bug: "subgroup loses the order",
+    file: "library/exception-group.ts",
+    find: "else if (matches(error)) matching.push(error);",
+    replace: "else if (matches(error)) matching.unshift(error);",
+  },
+  {
+    bug: "split loses the order of the rest",
+    file: "library/exception-group.ts",
+    find: "      else rest.push(error);",
+    replace: "      else rest.unshift(error);",
+  },
+  {
+    bug: "split does not look into nested groups",
+    file: "library/exception-group.ts",
+    find: "      if (error instanceof ExceptionGroup) {",
+    replace: "      if (error instanceof ExceptionGroup && this.cause !== undefined) {",
+  },
+  {
+    bug: "split flattens nested groups",
+    file: "library/exception-group.ts",
+    find: "        if (inner !== null) matching.push(inner as E);",
+    replace: "        if (inner !== null) matching.push(...(inner.errors as E[]));",
+  },
+  {
+    bug: "split does not ask about the group as a whole",
+    file: "library/exception-group.ts",
+    find: "    if (matches(this)) return [this, null];\n",
+    replace: "",
+  },
+  {
+    bug: "split does not call derive",
+    file: "library/exception-group.ts",
+    find: "const part = this.derive(errors);",
+    replace: "const part = new ExceptionGroup<E>(this.message, errors);",
+  },
+  {
+    bug: "split loses the cause",
+    file: "library/exception-group.ts",
+    find: "    if (this.cause !== undefined) part.cause = this.cause;\n",
+    replace: "",
+  },
+  {
+    bug: "of several classes only the first is matched",
+    file: "library/exception-group.ts",
+    find: "classes.some((errorClass)",
+    replace: "classes.slice(0, 1).some((errorClass)",
   },
   // ── shield, wait, asCompleted ───────────────────────────────────────────────────────────────────────────────────
   {

@@ -1,5 +1,6 @@
-// npm run mutate [-- --only PATTERN] [-- --programs N]: plants known bugs in corio, one at a time; random programs must
-// find every one.
+// npm run mutate [-- --only PATTERN] [-- --programs N] [-- --foreign]: plants known bugs in corio, one at a time; random
+// programs must find every one. With --foreign, only those that the programs with the platform's promises must find;
+// with --check they only must fit the sources.
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -9,7 +10,12 @@ import { pool } from "../../scripts/lib/pool.mjs";
 import { installRuntimes, runtimePath } from "../../scripts/lib/runtimes.mjs";
 
 const { values: options } = parseArgs({
-  options: { only: { type: "string", default: "" }, programs: { type: "string", default: "6000" } },
+  options: {
+    only: { type: "string", default: "" },
+    programs: { type: "string", default: "6000" },
+    foreign: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+  },
 });
 
 const ROOM = join(CACHE, "mutants");
@@ -27,24 +33,37 @@ const SNAPSHOT = join(ROOM, "snapshot");
 cpSync(join(CORIO, "src"), join(SNAPSHOT, "corio", "src"), { recursive: true });
 cpSync(join(CORIO, "package.json"), join(SNAPSHOT, "corio", "package.json"));
 cpSync(inRoot("conformance/src"), join(SNAPSHOT, "src"), { recursive: true });
-/** @type {import("./mutants.ts").Mutant[]} */
-const all = JSON.parse(
-  (
-    await mustRun(node, [
-      "--no-warnings",
-      "--input-type=module",
-      "--eval",
-      `import { MUTANTS } from ${JSON.stringify(new URL("mutants.ts", import.meta.url).href)}; console.log(JSON.stringify(MUTANTS));`,
-    ])
-  ).stdout,
-);
-const mutants = all.filter(({ bug, file }) => new RegExp(options.only).test(`${file} ${bug}`));
-await mustRun(node, [...flags, join(SNAPSHOT, "src", "record.ts"), TRACES, options.programs]);
+const mutants = [
+  ...(options.foreign ? [] : await mutantsOf("mutants.ts", "MUTANTS")).map((mutant) => ({
+    mutant,
+    isForeign: false,
+  })),
+  ...(await mutantsOf("foreign-mutants.ts", "FOREIGN_MUTANTS")).map((mutant) => ({
+    mutant,
+    isForeign: true,
+  })),
+].filter(({ mutant: { bug, file } }) => new RegExp(options.only).test(`${file} ${bug}`));
+if (options.check) {
+  const misfits = mutants.filter(({ mutant }) => occurrences(mutant, SNAPSHOT) !== 1);
+  for (const { mutant } of misfits) {
+    const times = occurrences(mutant, SNAPSHOT);
+    console.log(`FAILED ${mutant.file}: ${mutant.bug}: its text occurs ${times} times`);
+  }
+  rmSync(ROOM, { recursive: true, force: true });
+  console.log(`${mutants.length - misfits.length} passed, ${misfits.length} failed`);
+  process.exit(misfits.length > 0 ? 1 : 0);
+}
+if (mutants.some(({ isForeign }) => !isForeign))
+  await mustRun(node, [...flags, join(SNAPSHOT, "src", "record.ts"), TRACES, options.programs]);
 
 let found = 0;
-await pool([...mutants.entries()], 2, async ([index, mutant]) => {
+await pool([...mutants.entries()], 2, async ([index, { mutant, isForeign }]) => {
   const started = Date.now();
-  const result = await hunt(index, mutant);
+  const result = await hunt(
+    index,
+    mutant,
+    isForeign ? ["foreign/hunt.ts", options.programs] : ["hunt.ts", TRACES],
+  );
   const isFound = result.startsWith("found");
   if (isFound) found++;
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
@@ -54,8 +73,34 @@ rmSync(ROOM, { recursive: true, force: true });
 console.log(`${found} passed, ${mutants.length - found} failed`);
 process.exitCode = found === mutants.length ? 0 : 1;
 
-/** @param {number} index @param {import("./mutants.ts").Mutant} mutant */
-async function hunt(index, mutant) {
+/**
+ * @param {string} file
+ * @param {string} name what it exports
+ * @returns {Promise<import("./mutants.ts").Mutant[]>}
+ */
+async function mutantsOf(file, name) {
+  const { stdout } = await mustRun(node, [
+    "--no-warnings",
+    "--input-type=module",
+    "--eval",
+    `import { ${name} } from ${JSON.stringify(new URL(file, import.meta.url).href)}; console.log(JSON.stringify(${name}));`,
+  ]);
+  /** @type {import("./mutants.ts").Mutant[]} */
+  const mutants = JSON.parse(stdout);
+  return mutants;
+}
+
+/** How often a mutant's text is in its file. @param {import("./mutants.ts").Mutant} mutant @param {string} room */
+function occurrences({ file, find }, room) {
+  return readFileSync(join(room, "corio", "src", file), "utf8").split(find).length - 1;
+}
+
+/**
+ * @param {number} index
+ * @param {import("./mutants.ts").Mutant} mutant
+ * @param {readonly string[]} script what looks for it, in `src`, and its argument
+ */
+async function hunt(index, mutant, [script = "", argument = ""]) {
   const room = join(ROOM, String(index));
   // A copy beside a link: Node strips no types in node_modules.
   cpSync(SNAPSHOT, room, { recursive: true });
@@ -63,11 +108,10 @@ async function hunt(index, mutant) {
   symlinkSync(join("..", "corio"), join(room, "node_modules", "corio"));
   writeFileSync(join(room, "package.json"), JSON.stringify({ type: "module" }));
   const file = join(room, "corio", "src", mutant.file);
-  const source = readFileSync(file, "utf8");
-  const parts = source.split(mutant.find);
-  if (parts.length !== 2) return `its text occurs ${parts.length - 1} times`;
-  writeFileSync(file, parts.join(mutant.replace));
-  const { ok, output } = await command(node, [...flags, join(room, "src", "hunt.ts"), TRACES], {
+  const times = occurrences(mutant, room);
+  if (times !== 1) return `its text occurs ${times} times`;
+  writeFileSync(file, readFileSync(file, "utf8").split(mutant.find).join(mutant.replace));
+  const { ok, output } = await command(node, [...flags, join(room, "src", script), argument], {
     timeout: TIME_LIMIT,
   });
   rmSync(room, { recursive: true });

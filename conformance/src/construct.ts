@@ -15,6 +15,7 @@ export const FEATURES = [
   "as_completed",
   "timeouts",
   "groups",
+  "exception_groups",
   "locks",
   "events",
   "conditions",
@@ -22,6 +23,7 @@ export const FEATURES = [
   "queues",
   "context",
   "races",
+  "runners",
 ] as const;
 
 export type Feature = (typeof FEATURES)[number];

@@ -2,7 +2,7 @@ import { CONSTRUCTS } from "./constructs/all.ts";
 import type { Construct, Feature } from "./construct.ts";
 import { FEATURES } from "./construct.ts";
 import type { Block, FunctionDefinition, Program, SharedObject, Statement } from "./program.ts";
-import { TASKS } from "./constructs/slots.ts";
+import { PROMISES, TASKS } from "./constructs/slots.ts";
 import { Random } from "./random.ts";
 
 /** How many statements a run of the program may execute at most. */
@@ -33,6 +33,8 @@ export class Maker {
   readonly #costs = new Map<string, number>();
   /** How likely tasks begin eagerly. */
   readonly #eagerness: number;
+  readonly #mains: number;
+  readonly #restarts: readonly number[];
   #cost = 0;
   #callbacks = 0;
   #place: Place = { depth: 0, isSynchronous: false, canReturn: true, times: 1 };
@@ -47,11 +49,16 @@ export class Maker {
       FEATURES.map((feature) => [feature, focus.has(feature) ? 4 : this.random.pick([0, 0, 0.1, 0.3])]),
     ) as Record<Feature, number>;
     this.#eagerness = this.random.pick([0, 0, 0, 0, 0.4]);
+    const isAboutRunners = this.#weights.runners > 1;
+    this.#mains = isAboutRunners ? this.random.integer(2, 3) : this.random.chance(0.1) ? 2 : 1;
+    this.#restarts = Array.from({ length: this.#mains - 1 }, (_, index) => index + 1).filter(() =>
+      this.random.chance(isAboutRunners ? 0.6 : 0.1),
+    );
     this.objects = this.#makeObjects();
   }
 
   make(): Program {
-    const mains = this.random.chance(0.1) ? 2 : 1;
+    const mains = this.#mains;
     const count = mains + this.random.integer(1, 4);
     // From the last to the first: a function calls only later ones, whose costs are known then.
     for (let index = count - 1; index >= 0; index--) {
@@ -62,10 +69,16 @@ export class Maker {
       this.#functions.unshift({ name, body });
       if (index >= mains) this.#costs.set(name, this.#cost);
     }
+    const between = Array.from({ length: mains - 1 }, () => {
+      this.#cost = 0;
+      return this.block([0, 3], { isSynchronous: true });
+    });
     return {
       objects: this.objects,
       functions: this.#functions,
       mains,
+      restarts: this.#restarts,
+      between,
       eager: this.#eagerness > 0 && this.random.chance(0.4),
     };
   }
@@ -78,6 +91,15 @@ export class Maker {
 
   get isSynchronous(): boolean {
     return this.#place.isSynchronous;
+  }
+
+  get hasSeveralLoops(): boolean {
+    return this.#restarts.length > 0;
+  }
+
+  /** Tasks of this program may begin eagerly, which native functions do not do as asyncio's. */
+  get mayBeEager(): boolean {
+    return this.#eagerness > 0;
   }
 
   eager(): boolean {
@@ -150,15 +172,32 @@ export class Maker {
   }
 
   #mainBody(): Block {
-    const body = this.block([5, 12]).map((statement) => this.#sheltered(statement));
+    const beginning = this.#beginning();
+    const body = [...beginning, ...this.block([4, 9]).map((statement) => this.#sheltered(statement))];
     // What main leaves behind is cancelled when it ends: mostly, it lets the others play on for a while.
     const stay = { kind: "sleep", delay: 6 } as Statement;
     return this.random.chance(0.7) ? [...body, this.#sheltered(stay)] : body;
   }
 
-  /** In a main function: half of the exceptions do not end the program. */
+  /** Tasks and futures for the statements that need some: most use what is under a name, if there is anything. */
+  #beginning(): Block {
+    const statements: Statement[] = [];
+    if (this.#weights.futures > 0 && this.random.chance(0.7)) {
+      for (const slot of PROMISES.slice(0, this.random.integer(1, 2))) {
+        statements.push({ kind: "create_future", slot } as Statement);
+      }
+    }
+    for (const slot of TASKS.slice(0, this.random.integer(0, 4))) {
+      const callee = this.callee();
+      if (callee === null) break;
+      statements.push({ kind: "spawn", slot, callee, eager: this.eager() } as Statement);
+    }
+    return statements;
+  }
+
+  /** In a main function: most exceptions do not end the program. */
   #sheltered(statement: Statement): Statement {
-    if (statement.kind === "return" || this.random.chance(0.5)) return statement;
+    if (statement.kind === "return" || this.random.chance(0.3)) return statement;
     const handlers = [{ type: "BaseException", body: [], reraise: false }];
     return { kind: "try", body: [statement], handlers, last: null } as Statement;
   }
@@ -204,6 +243,7 @@ const WAKE_UPS = new Set([
   "set_result",
   "with_condition",
   "with_lock",
+  "release_guard",
 ]);
 
 /** Statements that hold blocks: not below a certain depth. */
@@ -212,8 +252,12 @@ const BLOCK_KINDS = new Set([
   "repeat",
   "timeout",
   "group",
+  "explicit_group",
+  "split",
   "as_completed",
-  "group",
+  "drain",
+  "hold_lock",
+  "hold_condition",
   "with_lock",
   "with_condition",
   "with_barrier",

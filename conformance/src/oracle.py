@@ -15,6 +15,8 @@ import warnings
 
 # Pyodide's own loop is always running.
 asyncio._set_running_loop(None)
+# What is collected after a program runs its finally blocks: nothing there may begin anew, on Pyodide's loop.
+asyncio.events.get_event_loop = asyncio.get_running_loop
 warnings.simplefilter("ignore")
 logging.disable()
 # What is left of a program after a deadlock is of no interest.
@@ -55,15 +57,108 @@ class OrderedTimerHandle(asyncio.TimerHandle):
 
 asyncio.events.TimerHandle = OrderedTimerHandle
 
-plain_group_init = asyncio.TaskGroup.__init__
+
+class Completion:
+    """What a group waits for at its end; it knows whether that was interrupted."""
+
+    interruption = None
+
+    def __init__(self, future):
+        self.done = future.done
+        self.set_result = future.set_result
+        self.future = future
+
+    def __await__(self):
+        try:
+            yield from self.future
+        except asyncio.CancelledError as error:
+            self.interruption = error
+            raise
 
 
-def ordered_group_init(self):
-    plain_group_init(self)
-    self._tasks = OrderedSet()
+class TaskGroup(asyncio.TaskGroup):
+    """Ordered, and with what Python 3.15 adds to it: `cancel`."""
+
+    completion = None
+    interruption = None
+
+    @property
+    def _on_completed_fut(self):
+        return self.completion
+
+    @_on_completed_fut.setter
+    def _on_completed_fut(self, future):
+        if future is None:
+            if self.completion is not None:
+                self.interruption = self.completion.interruption or self.interruption
+            self.completion = None
+        else:
+            self.completion = Completion(future)
+
+    def __init__(self):
+        super().__init__()
+        self._tasks = OrderedSet()
+        self.is_cancelled = False
+
+    async def __aenter__(self):
+        await super().__aenter__()
+        self.parent = self._parent_task
+        self.requests = self.parent.cancelling()
+        return self
+
+    def create_task(self, coro, **options):
+        task = super().create_task(coro, **options)
+        # In its eager first step, before it was a member, it may have cancelled the group.
+        if self._aborting and not task.done():
+            task.cancel()
+        return task
+
+    def cancel(self):
+        if self._aborting or self._exiting and not self._tasks:
+            return
+        self.is_cancelled = True
+        self._abort()
+        self._parent_cancel_requested = True
+        self._parent_task.cancel()
+
+    async def __aexit__(self, kind, error, traceback):
+        """A cancelled group ends without an error, unless somebody else has cancelled its task too."""
+        try:
+            suppressed = await super().__aexit__(kind, error, traceback)
+        except asyncio.CancelledError:
+            if self.is_cancelled and self.parent.cancelling() <= self.requests:
+                return True
+            raise
+        if not self.is_cancelled:
+            return suppressed
+        if self.parent.cancelling() > self.requests and self.interruption is not None:
+            raise self.interruption
+        return True
+
+    async def join(self):
+        raise RuntimeError("for explicit groups")
 
 
-asyncio.TaskGroup.__init__ = ordered_group_init
+class ExplicitGroup(TaskGroup):
+    """What corio's `new TaskGroup()` is: joined by hand. A block that ends without that has failed."""
+
+    is_joined = False
+
+    async def join(self):
+        if self._exiting or asyncio.current_task() is not self.parent:
+            raise RuntimeError("cannot be joined")
+        try:
+            await super().__aexit__(None, None, None)
+        finally:
+            self.is_joined = True
+
+    async def __aexit__(self, *_):
+        if self.is_joined:
+            return
+        if not self._aborting:
+            self._abort()
+            self.is_cancelled = True
+        await super().__aexit__(None, None, None)
 
 
 def ordered_as_completed_init(self, aws, timeout):
@@ -83,7 +178,9 @@ def ordered_as_completed_init(self, aws, timeout):
 asyncio.tasks._AsCompletedIterator.__init__ = ordered_as_completed_init
 
 class GatheringFuture(asyncio.tasks._GatheringFuture):
-    """A cancelled gather has its own message, not whatever the last of its children was cancelled with."""
+    """With return_exceptions, a cancelled gather has its own message, not that of its last child."""
+
+    returns_exceptions = False
 
     def cancel(self, msg=None):
         accepted = super().cancel(msg)
@@ -92,12 +189,37 @@ class GatheringFuture(asyncio.tasks._GatheringFuture):
         return accepted
 
     def set_exception(self, exception):
-        if self._cancel_requested and isinstance(exception, asyncio.CancelledError):
+        if self.returns_exceptions and self._cancel_requested and isinstance(exception, asyncio.CancelledError):
             exception = asyncio.CancelledError() if self.message is None else asyncio.CancelledError(self.message)
         super().set_exception(exception)
 
 
 asyncio.tasks._GatheringFuture = GatheringFuture
+
+
+def report_unseen_failure(inner):
+    """A failure behind a cancelled shield is reported unless somebody else, who awaits the same, gets it (gh-156321)."""
+    if not inner.cancelled() and inner._log_traceback:
+        inner.get_loop().call_soon(report_if_unseen, inner)
+
+
+plain_report = asyncio.tasks._log_on_exception
+
+
+def report_if_unseen(inner):
+    if inner._log_traceback:
+        plain_report(inner)
+
+
+asyncio.tasks._log_on_exception = report_unseen_failure
+
+
+def gather(*awaitables, return_exceptions=False):
+    outer = asyncio.gather(*awaitables, return_exceptions=return_exceptions)
+    if isinstance(outer, GatheringFuture):
+        outer.returns_exceptions = return_exceptions
+    return outer
+
 
 task_serials = {}
 plain_all_tasks = asyncio.tasks.all_tasks
@@ -193,6 +315,87 @@ def group(label):
     return ExceptionGroup("group", [Boom(label + "a"), Boom(label + "b")])
 
 
+class OwnGroup(ExceptionGroup):
+    def derive(self, errors):
+        return OwnGroup(self.message, errors)
+
+
+def nested(label, shape, own):
+    made = (OwnGroup if own else BaseExceptionGroup)(label, [leaf(f"{label}.{index}", each) for index, each in enumerate(shape)])
+    if own:
+        made.__cause__ = Boom("cause")
+    return made
+
+
+def leaf(label, kind):
+    if isinstance(kind, list):
+        return nested(label, kind, False)
+    return {"boom": Boom, "timeout": TimeoutError, "cancelled": asyncio.CancelledError}[kind](label)
+
+
+def is_first(error):
+    return isinstance(error, Boom) and str(error).endswith(".0")
+
+
+def is_pair(error):
+    return isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 2
+
+
+def is_anything(error):
+    return True
+
+
+def is_nothing(error):
+    return False
+
+
+def raise_rest(error, condition):
+    rest = error.split(condition)[1]
+    if rest is not None:
+        raise rest
+
+
+class hold:
+    """corio's guards: what was acquired may be released before the end of the block."""
+
+    def __init__(self, held):
+        self.held = held
+
+    async def __aenter__(self):
+        await self.held.acquire()
+        return self
+
+    def release(self):
+        held, self.held = self.held, None
+        if held is not None:
+            held.release()
+
+    async def __aexit__(self, *_):
+        self.release()
+
+
+class items:
+    """corio's queues can be iterated until they are shut down."""
+
+    def __init__(self, queue):
+        self.queue = queue
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        try:
+            return await self.queue.get()
+        except asyncio.QueueShutDown:
+            raise StopAsyncIteration from None
+
+
+async def iterated(queue):
+    async for item in items(queue):
+        return item
+    return "end"
+
+
 async def stubborn():
     try:
         await asyncio.sleep(1)
@@ -203,6 +406,23 @@ async def stubborn():
 async def notified(condition):
     async with condition:
         return await condition.wait()
+
+
+def run_in(context, callback):
+    """A context cannot be entered twice; in Python a task has entered its context, in corio it has not."""
+    has_begun = False
+
+    def begin():
+        nonlocal has_begun
+        has_begun = True
+        callback()
+
+    try:
+        context.run(begin)
+    except RuntimeError:
+        if has_begun:
+            raise
+        callback()
 
 
 class Slots:
@@ -223,10 +443,11 @@ class Recorder:
         self.aliases = {}
         self.is_closed = False
         self.count = 0
+        self.taken = {}
 
     def namespace(self):
         names = {name: getattr(asyncio, name) for name in asyncio.__all__}
-        for method in ("log", "attempt", "rank", "enter", "has", "waitable", "keep", "named", "bump", "reached", "reschedule", "pair"):
+        for method in ("log", "attempt", "rank", "enter", "has", "stale", "waitable", "keep", "named", "bump", "reached", "enough", "reschedule", "pair"):
             names[method] = getattr(self, method)
         names |= {
             "v": self.slots,
@@ -235,12 +456,27 @@ class Recorder:
             "boom": boom,
             "cancelled": cancelled,
             "group": group,
+            "gather": gather,
+            "TaskGroup": TaskGroup,
+            "ExplicitGroup": ExplicitGroup,
+            "nested": nested,
+            "is_first": is_first,
+            "is_pair": is_pair,
+            "is_anything": is_anything,
+            "is_nothing": is_nothing,
+            "raise_rest": raise_rest,
+            "hold": hold,
+            "items": items,
+            "iterated": iterated,
             "stubborn": stubborn,
             "notified": notified,
             "size": len,
             "all_tasks": asyncio.tasks.all_tasks,
             "ContextVar": lambda name, default_value: contextvars.ContextVar(name, default=default_value),
             "copy_context": contextvars.copy_context,
+            "run_in": run_in,
+            "soon_in": lambda context, callback: self.loop.call_soon(callback, context=context),
+            "run": lambda coroutine: self.runner.run(coroutine),
         }
         return names
 
@@ -290,7 +526,19 @@ class Recorder:
         return made
 
     def has(self, *slots):
-        return all(hasattr(self.slots, slot) for slot in slots)
+        return all(hasattr(self.slots, slot) and not self.is_stale(slot) for slot in slots)
+
+    def is_stale(self, slot):
+        """It is a future of a loop that is closed."""
+        future = getattr(self.slots, slot, None)
+        return isinstance(future, asyncio.Future) and future.get_loop() is not self.loop
+
+    def stale(self, slot):
+        if not self.is_stale(slot):
+            return False
+        # CPython forgets to clear this when a task of another loop waits, and the next one gets another error.
+        getattr(self.slots, slot)._asyncio_future_blocking = False
+        return True
 
     def waitable(self, *slots):
         if not self.has(*slots):
@@ -299,6 +547,8 @@ class Recorder:
         return all(self.ranks.get(getattr(self.slots, slot), math.inf) > rank for slot in slots)
 
     def reschedule(self, timeout, when):
+        if not self.loop.is_running():
+            return "outside"
         try:
             timeout.reschedule(when)
         except RuntimeError:
@@ -313,6 +563,11 @@ class Recorder:
 
     def reached(self, count):
         return lambda: self.count >= count
+
+    def enough(self, label, most):
+        """True every `most` times."""
+        self.taken[label] = self.taken.get(label, 0) + 1
+        return self.taken[label] % most == 0
 
     def handle_exception(self, loop, context):
         message = context["message"]
@@ -338,6 +593,8 @@ class Recorder:
             return value
         if isinstance(value, (list, tuple)):
             return f"[{', '.join(map(self.show, value))}]"
+        if isinstance(value, OwnGroup):
+            return f"Own({value.message}, {self.show(value.__cause__)}){self.show(value.exceptions)}"
         if isinstance(value, BaseExceptionGroup):
             return f"Group{self.show(value.exceptions)}"
         if isinstance(value, (Boom, asyncio.CancelledError)):
@@ -355,30 +612,18 @@ def number(value):
     return repr(value).removesuffix(".0")
 
 
-def run_program(source, mains, eager):
-    task_serials.clear()
-    recorder = Recorder()
+def open_runner(recorder, eager):
     runner = asyncio.Runner(loop_factory=VirtualLoop)
+    recorder.runner = runner
     loop = recorder.loop = runner.get_loop()
     loop.set_exception_handler(recorder.handle_exception)
     if eager:
         loop.set_task_factory(asyncio.eager_task_factory)
-    names = recorder.namespace()
-    exec(compile(source, "program", "exec"), names)
-    try:
-        for index in range(mains):
-            try:
-                recorder.record("=", "run", runner.run(names[f"f{index}"]()))
-            except (Exception, asyncio.CancelledError) as error:
-                was_broken = loop.is_deadlocked and loop.main.cancelled()
-                recorder.record("=", "run", "broken deadlock" if was_broken else error)
-        # What the runner does when it is closed.
-        loop.is_closing = True
-        asyncio.runners._cancel_all_tasks(loop)
-        recorder.record("=", "closed")
-    except Deadlock:
-        recorder.record("=", "deadlock")
-    recorder.is_closed = True
+    return runner
+
+
+def close_runner(runner, loop):
+    """What is not left to the runner was done by hand."""
     loop._ready.clear()
     loop._scheduled.clear()
     asyncio._set_running_loop(None)
@@ -386,15 +631,61 @@ def run_program(source, mains, eager):
         loop.close()
     finally:
         runner._state = asyncio.runners._State.CLOSED
+
+
+def run_program(source, mains, restarts, eager):
+    task_serials.clear()
+    recorder = Recorder()
+    runner = open_runner(recorder, eager)
+    names = recorder.namespace()
+    exec(compile(source, "program", "exec"), names)
+    try:
+        for index in range(mains):
+            if index > 0:
+                run_between(recorder, names.get(f"between{index - 1}"))
+            if index in restarts:
+                end_run(recorder)
+                if plain_all_tasks(recorder.loop):
+                    break
+                close_runner(runner, recorder.loop)
+                runner = open_runner(recorder, eager)
+                names["loop"] = recorder.loop
+            loop = recorder.loop
+            try:
+                recorder.record("=", "run", runner.run(names[f"f{index}"]()))
+            except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:
+                was_broken = loop.is_deadlocked and loop.main.cancelled()
+                recorder.record("=", "run", "broken deadlock" if was_broken else error)
+        else:
+            end_run(recorder)
+    except Deadlock:
+        recorder.record("=", "deadlock")
+    recorder.is_closed = True
+    close_runner(runner, recorder.loop)
     return recorder.trace
 
 
+def run_between(recorder, work):
+    try:
+        if work is not None:
+            work()
+    except BaseException as error:
+        recorder.record("=", "between", error)
+
+
+def end_run(recorder):
+    """What the runner does when it is closed."""
+    recorder.loop.is_closing = True
+    asyncio.runners._cancel_all_tasks(recorder.loop)
+    recorder.record("=", "closed")
+
+
 def run_batch(programs):
-    """A list of [source, mains, eager] in JSON; a list of traces in JSON."""
+    """A list of [source, mains, restarts, eager] in JSON; a list of traces in JSON."""
     traces = []
-    for source, mains, eager in json.loads(programs):
+    for program in json.loads(programs):
         gc.disable()
-        traces.append(run_program(source, mains, eager))
+        traces.append(run_program(*program))
         gc.enable()
         gc.collect()
     return json.dumps(traces)

@@ -19,7 +19,12 @@ export async function loadOracle(): Promise<Oracle> {
   const runBatch = pyodide.runPython("run_batch") as (programs: string) => string;
   return {
     run(programs) {
-      const batch = programs.map((program) => [toPython(program), program.mains, program.eager]);
+      const batch = programs.map((program) => [
+        toPython(program),
+        program.mains,
+        program.restarts ?? [],
+        program.eager,
+      ]);
       return JSON.parse(runBatch(JSON.stringify(batch))) as Trace[];
     },
   };

@@ -33,6 +33,10 @@ export interface Program {
   readonly functions: readonly FunctionDefinition[];
   /** How many of the first functions are run, one after the other, by one Runner. */
   readonly mains: number;
+  /** Which of them have a new Runner, and so another loop; the one before is closed. */
+  readonly restarts?: readonly number[];
+  /** What is done after each of them but the last, outside of the loop. */
+  readonly between?: readonly Block[];
   /** The loop has the eager task factory. */
   readonly eager: boolean;
 }
@@ -55,6 +59,7 @@ export function statementsOf(program: Program): Statement[] {
     if (typeof value === "object" && value !== null) Object.values(value).forEach(visit);
   };
   for (const { body } of program.functions) visit(body);
+  visit(program.between);
   return found;
 }
 

@@ -1,5 +1,5 @@
 import type { Field, FunctionDefinition, Program, SharedObject } from "./program.ts";
-import type { CallOptions, Scope } from "./writer.ts";
+import type { CallOptions, Resource, Scope } from "./writer.ts";
 import { Writer } from "./writer.ts";
 
 /** The program as a Python module; `oracle.py` has the names it uses. */
@@ -81,10 +81,10 @@ class PythonWriter extends Writer {
     this.#compound(`async for each in ${iterable}`, () => body("each"));
   }
 
-  override tryCatch({ body, handlers, finally: last }: Parameters<Writer["tryCatch"]>[0]): void {
+  override tryCatch({ body, handlers, finally: last, error = "e" }: Parameters<Writer["tryCatch"]>[0]): void {
     this.#compound("try", body);
     for (const handler of handlers) {
-      this.#compound(`except ${handler.type} as e`, () => {
+      this.#compound(`except ${handler.type} as ${error}`, () => {
         handler.body();
         if (handler.reraise) this.line("raise");
       });
@@ -99,6 +99,22 @@ class PythonWriter extends Writer {
 
   override scope({ python, slot }: Scope, body: () => void): void {
     this.#compound(`async with ${python}${slot === null ? "" : ` as ${this.slot(slot)}`}`, body);
+  }
+
+  override using({ python, slot }: Resource, body: () => void): void {
+    this.scope({ python, callee: "", args: [], slot }, body);
+  }
+
+  override isSome(expression: string): string {
+    return `${expression} is not None`;
+  }
+
+  override either(classes: readonly string[]): string {
+    return `(${classes.join(", ")},)`;
+  }
+
+  override items(queue: string): string {
+    return `items(${queue})`;
   }
 
   #compound(header: string, body: () => void): void {

@@ -1,5 +1,5 @@
 import * as corio from "corio";
-import type { CancelledError, EventLoop, Task } from "corio";
+import type { CancelledError, EventLoop, ExceptionCondition, Task } from "corio";
 
 /** What programs on corio use, and what they write down: the counterpart of the class in `oracle.py`. */
 export class Recorder {
@@ -7,7 +7,8 @@ export class Recorder {
   /** The main function that is running, and its task once it has begun. */
   mainName = "";
   main: Task | null = null;
-  readonly #loop: EventLoop;
+  #runner: corio.Runner;
+  #loop: EventLoop;
   readonly #slots: Record<string, unknown> = {};
   /** A task waits only for what has a higher rank than itself. */
   readonly #ranks = new Map<unknown, number>();
@@ -16,9 +17,17 @@ export class Recorder {
   readonly #aliases = new Map<string, string>();
   #isClosed = false;
   #count = 0;
+  readonly #taken = new Map<string, number>();
 
-  constructor(loop: EventLoop) {
-    this.#loop = loop;
+  constructor(runner: corio.Runner) {
+    this.#runner = runner;
+    this.#loop = runner.getLoop();
+  }
+
+  /** The program goes on with another loop. */
+  moveTo(runner: corio.Runner): void {
+    this.#runner = runner;
+    this.#loop = runner.getLoop();
   }
 
   /** After this nothing is recorded. */
@@ -30,25 +39,41 @@ export class Recorder {
     return {
       ...corio,
       v: this.#slots,
-      loop: this.#loop,
+      loop: this.#currentLoop(),
       boom: (label: string) => new Boom(label),
       cancelled: (label: string) => new corio.CancelledError(label),
       group: (label: string) => makeGroup(label),
+      Boom,
+      BaseExceptionGroup: corio.ExceptionGroup,
+      nested,
+      isFirst: (error: unknown) => error instanceof Boom && error.message.endsWith(".0"),
+      isPair: (error: unknown) => error instanceof corio.ExceptionGroup && error.errors.length === 2,
+      isAnything: () => true,
+      isNothing: () => false,
+      raiseRest,
+      disposed,
+      iterated,
       stubborn,
       notified,
       isA,
+      runIn,
+      soonIn: (context: corio.Context, callback: () => void) => this.#loop.callSoonIn(context, callback),
+      run: (main: corio.Coroutine) => this.#runner.run(main),
       size: (set: ReadonlySet<unknown>) => set.size,
       log: (label: string, value?: unknown) => this.log(label, value),
       attempt: (label: string, call: () => unknown) => this.#attempt(label, call),
       enter: (name: string) => this.#enter(name),
       has: (...slots: string[]) => this.#has(slots),
+      stale: (slot: string) => this.#isStale(slot),
       waitable: (...slots: string[]) => this.#waitable(slots),
       rank: (...parts: unknown[]) => this.#rank(parts),
       keep: (slot: string, rank: number, made: unknown) => this.#keep(slot, rank, made),
-      reschedule,
+      reschedule: (timeout: corio.Timeout, when: number | null) =>
+        this.#loop.isRunning() ? reschedule(timeout, when) : "outside",
       pair: ({ done, pending }: { done: Iterable<unknown>; pending: Iterable<unknown> }) =>
         [done, pending].map((set) => Array.from(set, (each) => this.#show(each)).sort()),
       bump: () => ++this.#count,
+      enough: (label: string, most: number) => this.#enough(label, most),
       reached: (count: number) => () => this.#count >= count,
       named: (slot: string) => this.#named(slot),
     };
@@ -71,6 +96,26 @@ export class Recorder {
     else if (message.startsWith("unhandled exception during")) label = "shutdown";
     else if (message.includes("has errored out but its parent")) label = "orphan";
     this.record("!", label, exception);
+  }
+
+  /** What programs know as `loop`: the loop that is theirs now. */
+  #currentLoop(): object {
+    return new Proxy(
+      {},
+      {
+        get: (_, name): unknown => {
+          const value: unknown = Reflect.get(this.#loop, name);
+          return typeof value === "function" ? (value.bind(this.#loop) as unknown) : value;
+        },
+      },
+    );
+  }
+
+  /** True every `most` times. */
+  #enough(label: string, most: number): boolean {
+    const taken = (this.#taken.get(label) ?? 0) + 1;
+    this.#taken.set(label, taken);
+    return taken % most === 0;
   }
 
   #attempt(label: string, call: () => unknown): void {
@@ -119,7 +164,13 @@ export class Recorder {
   }
 
   #has(slots: readonly string[]): boolean {
-    return slots.every((slot) => slot in this.#slots);
+    return slots.every((slot) => slot in this.#slots && !this.#isStale(slot));
+  }
+
+  /** It is a future of a loop that is closed. */
+  #isStale(slot: string): boolean {
+    const future = this.#slots[slot];
+    return future instanceof corio.Future && future.getLoop() !== this.#loop;
   }
 
   #waitable(slots: readonly string[]): boolean {
@@ -134,6 +185,8 @@ export class Recorder {
     if (Array.isArray(value)) return `[${value.map((each) => this.#show(each)).join(", ")}]`;
     if (value instanceof Boom) return `Boom(${value.message})`;
     if (value instanceof corio.CancelledError) return `CancelledError(${showReason(value)})`;
+    if (value instanceof OwnGroup)
+      return `Own(${value.message}, ${this.#show(value.cause)})${this.#show(value.errors)}`;
     if (value instanceof AggregateError || hasErrors(value)) return `Group${this.#show(value.errors)}`;
     if (value instanceof Error) return nameOf(value);
     if (value instanceof corio.Coroutine) return "<coroutine>";
@@ -160,10 +213,48 @@ const notified = corio.coroutine(function* notified(condition: corio.Condition) 
   });
 });
 
+const iterated = corio.coroutine(function* iterated(queue: corio.Queue) {
+  const call: unknown = queue[Symbol.asyncIterator]().next();
+  const next = yield* call as corio.Coroutine<IteratorResult<unknown>>;
+  return next.done === true ? "end" : next.value;
+});
+
+/** The end of an `await using` block, for generator functions. */
+const disposed = corio.coroutine(async function disposed(resource: AsyncDisposable) {
+  await resource[Symbol.asyncDispose]();
+});
+
 class Boom extends Error {}
 
 function makeGroup(label: string): Error {
-  return new AggregateError([new Boom(`${label}a`), new Boom(`${label}b`)], "group");
+  return new corio.ExceptionGroup("group", [new Boom(`${label}a`), new Boom(`${label}b`)]);
+}
+
+/** A program's own class of groups. */
+class OwnGroup<E = unknown> extends corio.ExceptionGroup<E> {
+  override derive<Part>(errors: readonly Part[]): OwnGroup<Part> {
+    return new OwnGroup<Part>(this.message, errors);
+  }
+}
+
+type Shape = readonly (string | Shape)[];
+
+function nested(label: string, shape: Shape, own: boolean): Error {
+  const errors = shape.map((each, index) => leaf(`${label}.${String(index)}`, each));
+  return own
+    ? new OwnGroup(label, errors, { cause: new Boom("cause") })
+    : new corio.ExceptionGroup(label, errors);
+}
+
+function leaf(label: string, kind: string | Shape): Error {
+  if (typeof kind !== "string") return nested(label, kind, false);
+  if (kind === "timeout") return new corio.TimeoutError(label);
+  return kind === "cancelled" ? new corio.CancelledError(label) : new Boom(label);
+}
+
+function raiseRest(group: corio.ExceptionGroup, condition: ExceptionCondition): void {
+  const [, rest] = group.split(condition);
+  if (rest !== null) throw rest;
 }
 
 function hasErrors(value: unknown): value is Error & { errors: readonly unknown[] } {
@@ -193,6 +284,28 @@ function reschedule(timeout: corio.Timeout, when: number | null): string | undef
   return undefined;
 }
 
+/** Python's group of such errors is no `Exception`. */
+function holdsCancelled(error: unknown): boolean {
+  return (
+    hasErrors(error) &&
+    error.errors.some((each) => each instanceof corio.CancelledError || holdsCancelled(each))
+  );
+}
+
+/** A context cannot be entered twice; in Python a task has entered its context, in corio it has not. */
+function runIn(context: corio.Context, callback: () => void): void {
+  const progress = { hasBegun: false };
+  try {
+    context.run(() => {
+      progress.hasBegun = true;
+      callback();
+    });
+  } catch (error) {
+    if (progress.hasBegun) throw error;
+    callback();
+  }
+}
+
 /** `except type`. */
 function isA(error: unknown, type: string): boolean {
   const isCancelled = error instanceof corio.CancelledError;
@@ -200,7 +313,7 @@ function isA(error: unknown, type: string): boolean {
     case "BaseException":
       return true;
     case "Exception":
-      return !isCancelled;
+      return !isCancelled && !holdsCancelled(error);
     case "CancelledError":
       return isCancelled;
     case "Boom":

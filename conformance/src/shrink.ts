@@ -42,7 +42,13 @@ function* smaller(program: Program): Generator<Program> {
     }
   }
   if (program.eager) yield { ...program, eager: false };
-  if (program.mains > 1) yield { ...program, mains: 1 };
+  if (program.mains > 1) yield { ...program, mains: 1, restarts: [], between: [] };
+  for (const [index, block] of (program.between ?? []).entries()) {
+    for (const smallerBlock of smallerBlocks(block)) {
+      yield { ...program, between: (program.between ?? []).with(index, smallerBlock) };
+    }
+  }
+  for (const restarts of shorterLists(program.restarts ?? [])) yield { ...program, restarts };
 }
 
 /** Functions that nobody calls and objects that nobody uses only make the program longer to read. */
@@ -51,11 +57,12 @@ function* withoutUnused(program: Program): Generator<Program> {
     if (index < program.mains) continue;
     const { name } = program.functions[index] ?? { name: "" };
     const rest = { ...program, functions: program.functions.toSpliced(index, 1) };
-    if (!mentions(rest.functions, name)) yield rest;
+    if (!mentions([rest.functions, rest.between], name)) yield rest;
   }
   for (const [index, { name }] of program.objects.entries()) {
     const objects = program.objects.toSpliced(index, 1);
-    if (!mentions([program.functions, objects.map(({ args }) => args)], name)) yield { ...program, objects };
+    if (!mentions([program.functions, program.between, objects.map(({ args }) => args)], name))
+      yield { ...program, objects };
   }
 }
 
@@ -102,7 +109,8 @@ function* simplerValues(value: unknown, key = ""): Generator {
     if (value) yield false;
   } else if (isBlock(value) && value.length > 0) yield* smallerBlocks(value);
   else if (Array.isArray(value)) {
-    yield* shorterLists(value);
+    // A call without its arguments is another call.
+    if (key !== "args") yield* shorterLists(value);
     for (const [index, item] of value.entries()) {
       for (const simpler of simplerValues(item)) yield value.with(index, simpler);
     }

@@ -1,5 +1,5 @@
 import type { Field, FunctionDefinition, Program, SharedObject } from "./program.ts";
-import type { CallOptions, Scope } from "./writer.ts";
+import type { CallOptions, Resource, Scope } from "./writer.ts";
 import { Writer } from "./writer.ts";
 
 /** The two ways to write a coroutine. */
@@ -102,20 +102,20 @@ class TypeScriptWriter extends Writer {
     });
   }
 
-  override tryCatch({ body, handlers, finally: last }: Parameters<Writer["tryCatch"]>[0]): void {
+  override tryCatch({ body, handlers, finally: last, error = "e" }: Parameters<Writer["tryCatch"]>[0]): void {
     this.line("try {");
     this.indented(body);
     if (handlers.length > 0) {
-      this.line("} catch (e) {");
+      this.line(`} catch (${error}) {`);
       this.indented(() => {
         handlers.forEach((handler, index) => {
-          this.line(`${index === 0 ? "" : "} else "}if (isA(e, "${handler.type}")) {`);
+          this.line(`${index === 0 ? "" : "} else "}if (isA(${error}, "${handler.type}")) {`);
           this.indented(() => {
             handler.body();
-            if (handler.reraise) this.line("throw e;");
+            if (handler.reraise) this.line(`throw ${error};`);
           });
         });
-        this.line("} else throw e;");
+        this.line(`} else throw ${error};`);
       });
     }
     if (last !== undefined) {
@@ -141,6 +141,36 @@ class TypeScriptWriter extends Writer {
       body();
     });
     this.line("});");
+  }
+
+  override using({ typescript, slot, isAsynchronous }: Resource, body: () => void): void {
+    this.line("{");
+    this.indented(() => {
+      this.line(`const resource = ${typescript};`);
+      this.line(`${this.slot(slot)} = resource;`);
+      this.line("try {");
+      this.indented(body);
+      this.line("} finally {");
+      this.indented(() => {
+        if (!isAsynchronous) this.line("resource[Symbol.dispose]();");
+        else if (this.#form === "native") this.line("await resource[Symbol.asyncDispose]();");
+        else this.line("yield* disposed(resource);");
+      });
+      this.line("}");
+    });
+    this.line("}");
+  }
+
+  override isSome(expression: string): string {
+    return `${expression} !== null`;
+  }
+
+  override either(classes: readonly string[]): string {
+    return `[${classes.join(", ")}]`;
+  }
+
+  override items(queue: string): string {
+    return queue;
   }
 
   #compound(header: string, body: () => void): void {

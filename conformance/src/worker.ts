@@ -1,8 +1,7 @@
 // worker.ts FROM COUNT MOST: compares the programs of COUNT seeds, and stops after MOST differences.
-import { writeSync } from "node:fs";
 import { compare, minimize } from "./compare.ts";
 import { Maker } from "./maker.ts";
-import type { Message } from "./messages.ts";
+import { tell } from "./messages.ts";
 import { loadOracle } from "./oracle.ts";
 import type { Program } from "./program.ts";
 import { describe } from "./report.ts";
@@ -47,9 +46,4 @@ function runBatch(start: number, batch: readonly Program[]): Trace[] {
       return oracle.run([program]);
     });
   }
-}
-
-/** At once, so that nothing is lost when the next program takes the process down. */
-function tell(message: Message): void {
-  writeSync(1, `${JSON.stringify(message)}\n`);
 }

@@ -20,6 +20,17 @@ export interface Scope {
   readonly slot: string | null;
 }
 
+/** A block with something around it that is told nothing of how the block ends: `using` in TypeScript. */
+export interface Resource {
+  /** The context manager in Python. */
+  readonly python: string;
+  /** Makes what is disposed of in TypeScript. */
+  readonly typescript: string;
+  readonly slot: string;
+  /** Its end has to be waited for. */
+  readonly isAsynchronous: boolean;
+}
+
 /** Options of a call: `name=value` in Python, a property in TypeScript. In Python's spelling. */
 export type CallOptions = Readonly<Record<string, string>>;
 
@@ -39,6 +50,9 @@ export abstract class Writer {
     this.#labels = new Map(statementsOf(program).map((statement, index) => [statement, index + 1]));
     for (const object of program.objects) this.object(object);
     for (const definition of program.functions) this.function(definition);
+    for (const [index, block] of (program.between ?? []).entries()) {
+      this.callback(`between${String(index)}`, () => this.block(block));
+    }
     return this.#lines.join("\n") + "\n";
   }
 
@@ -79,12 +93,25 @@ export abstract class Writer {
     /** Which exceptions, in order; every handler logs what it caught. */
     handlers: readonly { type: string; body: () => void; reraise: boolean }[];
     finally?: (() => void) | undefined;
+    /** The name of what was caught; Python forgets it at the end of the handler, and so of one inside it. */
+    error?: string;
   }): void;
   /** Defines a synchronous function and gives its name. */
   abstract callback(name: string, body: () => void): string;
   /** `async with <call> as v.<slot>:`, or the function that takes the block as its last argument. */
   abstract scope(scope: Scope, body: () => void): void;
+  /**
+   * `async with <resource> as v.<slot>:`, or what `using` means. It is spelled out, since generator functions cannot
+   * wait in an `await using`, and the hosts that have no `using` yet run programs too.
+   */
+  abstract using(resource: Resource, body: () => void): void;
   abstract pass(): void;
+  /** A condition: the expression gives something. */
+  abstract isSome(expression: string): string;
+  /** Either of several classes, for matching errors. */
+  abstract either(classes: readonly string[]): string;
+  /** The `async for` of a queue: it ends when the queue is shut down. */
+  abstract items(queue: string): string;
 
   log(statement: Statement, ...values: readonly string[]): void {
     this.statement(`log(${[this.label(statement), ...values].join(", ")})`);
@@ -129,6 +156,11 @@ export abstract class Writer {
    */
   ifWaitable(statement: Statement, slots: readonly string[], body: () => void): void {
     this.#guard(statement, "waitable", slots, body);
+  }
+
+  /** Runs `body` only where the future is one of a loop that is closed. */
+  ifStale(statement: Statement, slot: string, body: () => void): void {
+    this.#guard(statement, "stale", [slot], body);
   }
 
   #guard(statement: Statement, test: string, slots: readonly string[], body: () => void): void {

@@ -1,7 +1,7 @@
 /** Context variables: who sees what was set where. */
 import { define } from "../construct.ts";
 import type { Block, Statement } from "../program.ts";
-import { CONTEXTS, TOKENS } from "./slots.ts";
+import { CONTEXTS, TASKS, TOKENS } from "./slots.ts";
 
 interface Get extends Statement {
   kind: "get_variable";
@@ -24,10 +24,19 @@ interface Copy extends Statement {
   slot: string;
 }
 
+interface SpawnIn extends Statement {
+  kind: "spawn_in_context";
+  slot: string;
+  task: string;
+  callee: string;
+}
+
 interface Run extends Statement {
   kind: "run_in_context";
   slot: string;
   name: string;
+  /** Called by the loop, and not at once. */
+  soon: boolean;
   body: Block;
 }
 
@@ -67,15 +76,32 @@ export const context = [
   define<Copy>({
     kind: "copy_context",
     feature: "context",
-    weight: 0.5,
+    weight: 1.2,
     isSynchronous: true,
     make: (maker) => ({ kind: "copy_context", slot: maker.random.pick(CONTEXTS) }),
     print: (node, writer) => writer.assign(node.slot, writer.call("copy_context")),
   }),
+  define<SpawnIn>({
+    kind: "spawn_in_context",
+    feature: "context",
+    isSynchronous: true,
+    make(maker) {
+      // An eager task cannot begin in a context that is entered already.
+      const callee = maker.mayBeEager ? null : maker.callee();
+      if (callee === null) return null;
+      const { random } = maker;
+      return { kind: "spawn_in_context", slot: random.pick(CONTEXTS), task: random.pick(TASKS), callee };
+    },
+    print(node, writer) {
+      writer.ifSet(node, [node.slot], () => {
+        const options = { name: `named("${node.task}")`, context: writer.slot(node.slot) };
+        writer.keep(node.task, writer.call("create_task", [`${node.callee}()`], options));
+      });
+    },
+  }),
   define<Run>({
     kind: "run_in_context",
     feature: "context",
-    weight: 0.5,
     isSynchronous: true,
     make(maker) {
       if (maker.isSynchronous) return null;
@@ -83,6 +109,7 @@ export const context = [
         kind: "run_in_context",
         slot: maker.random.pick(CONTEXTS),
         name: maker.callbackName(),
+        soon: maker.random.chance(0.4),
         body: maker.block([1, 2], { isSynchronous: true }),
       };
     },
@@ -92,7 +119,9 @@ export const context = [
           writer.log(node);
           if (node.body.length > 0) writer.block(node.body);
         });
-        writer.statement(writer.call(`${writer.slot(node.slot)}.run`, [callback]));
+        const context = writer.slot(node.slot);
+        if (node.soon) writer.statement(writer.call("soon_in", [context, callback]));
+        else writer.statement(writer.call("run_in", [context, callback]));
       });
     },
   }),

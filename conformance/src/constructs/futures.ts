@@ -29,6 +29,7 @@ interface OnDone extends Statement {
   twice: boolean;
   /** And removed at once. */
   removed: boolean;
+  fails: boolean;
   body: Block;
 }
 
@@ -96,6 +97,7 @@ export const futures = [
         name: maker.callbackName(),
         twice: maker.random.chance(0.3),
         removed: maker.random.chance(0.25),
+        fails: maker.random.chance(0.15),
         body: maker.block([0, 2], { isSynchronous: true }),
       };
     },
@@ -104,6 +106,7 @@ export const futures = [
         const callback = writer.callback(node.name, () => {
           writer.log(node);
           if (node.body.length > 0) writer.block(node.body);
+          if (node.fails) writer.throw(`boom(${writer.label(node)})`);
         });
         writer.assign(node.callback, callback);
         const add = writer.call(`${writer.slot(node.slot)}.add_done_callback`, [callback]);

@@ -4,6 +4,7 @@ import { define } from "../construct.ts";
 import type { Maker } from "../maker.ts";
 import type { Block, Statement } from "../program.ts";
 import type { Writer } from "../writer.ts";
+import { GUARDS } from "./slots.ts";
 
 interface Operate extends Statement {
   kind: string;
@@ -66,6 +67,8 @@ const METHODS: Readonly<Record<string, readonly Method[]>> = {
 };
 
 /** What a barrier tells about itself without being called. */
+const QUEUES = ["Queue", "PriorityQueue", "LifoQueue"];
+
 const BARRIER_PROPERTIES = ["parties", "n_waiting", "broken"];
 
 function operate(kind: string, feature: Feature, types: readonly string[]): ReturnType<typeof define> {
@@ -150,6 +153,74 @@ function within(kind: With["kind"], feature: Feature, types: readonly string[]):
   });
 }
 
+interface Hold extends Statement {
+  kind: "hold_lock" | "hold_condition";
+  object: string;
+  slot: string;
+  body: Block;
+}
+
+interface ReleaseGuard extends Statement {
+  kind: "release_guard";
+  slot: string;
+}
+
+/** A guard, which may be given back before the end of its block, by anybody. */
+function hold(kind: Hold["kind"], feature: Feature, types: readonly string[]): ReturnType<typeof define> {
+  return define<Hold>({
+    kind,
+    feature,
+    weight: 1.5,
+    make(maker) {
+      const { random } = maker;
+      const object = maker.objectOf(...types);
+      if (object === null) return null;
+      const slot = random.pick(GUARDS);
+      const body = maker.block([1, 3]);
+      const early = random.chance(0.3)
+        ? [{ kind: "release_guard", slot } as ReleaseGuard, ...maker.block([0, 2])]
+        : [];
+      return { kind, object, slot, body: [...body, ...early] };
+    },
+    print(node, writer) {
+      const typescript = writer.wait(`${node.object}.hold()`);
+      const resource = { python: `hold(${node.object})`, typescript, slot: node.slot, isAsynchronous: false };
+      writer.using(resource, () => {
+        writer.log(node);
+        if (node.body.length > 0) writer.block(node.body);
+      });
+      writer.logWith(node, "end");
+    },
+  });
+}
+
+const releaseGuard = define<ReleaseGuard>({
+  kind: "release_guard",
+  feature: "locks",
+  weight: 0.7,
+  isSynchronous: true,
+  make: (maker) => ({ kind: "release_guard", slot: maker.random.pick(GUARDS) }),
+  print(node, writer) {
+    writer.ifSet(node, [node.slot], () => {
+      writer.logAttempt(node, writer.call(`${writer.slot(node.slot)}.release`));
+    });
+  },
+});
+
+interface Drain extends Statement {
+  kind: "drain";
+  object: string;
+  /** What is put in before, if it fits. */
+  items: readonly number[];
+  /** When the queue is shut down; null: somebody else may do that. */
+  end: number | null;
+  /** How many items are taken at most. */
+  most: number;
+  /** `task_done` for each. */
+  done: boolean;
+  body: Block;
+}
+
 function printWith(node: With, writer: Writer): void {
   writer.scope({ python: node.object, callee: `${node.object}.with`, args: [], slot: null }, () => {
     writer.log(node);
@@ -169,19 +240,22 @@ interface Bump extends Statement {
 
 function makeWaitFor(maker: Maker): WaitForCount | null {
   const object = maker.objectOf("Condition");
-  return object === null ? null : { kind: "condition_wait_for", object, count: maker.random.integer(1, 3) };
+  return object === null ? null : { kind: "condition_wait_for", object, count: maker.random.integer(1, 2) };
 }
 
 export const primitives = [
   operate("lock", "locks", ["Lock", "Semaphore", "BoundedSemaphore"]),
   within("with_lock", "locks", ["Lock", "Semaphore", "BoundedSemaphore"]),
+  hold("hold_lock", "locks", ["Lock", "Semaphore", "BoundedSemaphore"]),
+  releaseGuard,
   operate("event", "events", ["Event"]),
   operate("condition", "conditions", ["Condition"]),
   within("with_condition", "conditions", ["Condition"]),
+  hold("hold_condition", "conditions", ["Condition"]),
   define<WaitForCount>({
     kind: "condition_wait_for",
     feature: "conditions",
-    weight: 0.3,
+    weight: 0.6,
     make: makeWaitFor,
     print: (node, writer) =>
       writer.log(
@@ -212,5 +286,38 @@ export const primitives = [
     },
     print: (node, writer) => writer.log(node, writer.name(`${node.object}.${node.property}`)),
   }),
-  operate("queue", "queues", ["Queue", "PriorityQueue", "LifoQueue"]),
+  operate("queue", "queues", QUEUES),
+  define<Drain>({
+    kind: "drain",
+    feature: "queues",
+    weight: 1.5,
+    make(maker) {
+      const object = maker.objectOf(...QUEUES);
+      if (object === null) return null;
+      const most = maker.random.integer(2, 5);
+      const done = maker.random.chance(0.5);
+      const items = Array.from({ length: maker.random.integer(0, 3) }, () => maker.random.integer(1, 9));
+      const end = maker.random.pick([null, 0, 1, 1, 2]);
+      return { kind: "drain", object, items, end, most, done, body: maker.block([0, 1], { times: most }) };
+    },
+    print(node, writer) {
+      for (const item of node.items) {
+        writer.logAttempt(node, writer.call(`${node.object}.put_nowait`, [writer.literal(item)]));
+      }
+      if (node.end !== null) {
+        const args = [writer.literal(node.end), writer.thunk(writer.call(`${node.object}.shutdown`))];
+        writer.statement(writer.call("loop.call_later", args));
+      }
+      writer.forAwait(writer.items(node.object), (each) => {
+        writer.log(node, each);
+        if (node.done) writer.logAttempt(node, writer.call(`${node.object}.task_done`));
+        if (node.body.length > 0) writer.block(node.body);
+        // Not every queue is shut down.
+        writer.if(writer.call("enough", [writer.label(node), writer.literal(node.most)]), () => {
+          writer.statement("break");
+        });
+      });
+      writer.logWith(node, "end");
+    },
+  }),
 ];

@@ -50,6 +50,12 @@ const RACES: readonly { types: RegExp; wait: string; args: number[]; calls: Move
       call("shutdown", true),
     ],
   },
+  {
+    types: /Queue$/,
+    wait: "iterated",
+    args: [],
+    calls: [call("put_nowait", 1), call("put_nowait", 2), call("shutdown", false), call("shutdown", true)],
+  },
   { types: /Queue$/, wait: "join", args: [], calls: [call("task_done"), call("shutdown", true)] },
   {
     types: /^Condition$/,
@@ -86,8 +92,8 @@ export const races = [
       const args = node.args.map((arg) => writer.literal(arg));
       for (const slot of node.slots) {
         const coroutine =
-          node.wait === "notified"
-            ? writer.call("notified", [node.object])
+          node.wait === "notified" || node.wait === "iterated"
+            ? writer.call(node.wait, [node.object])
             : writer.call(`${node.object}.${node.wait}`, args);
         writer.keep(slot, writer.call("create_task", [coroutine], { name: `named("${slot}")` }));
       }

@@ -5,17 +5,18 @@
 const names = (prefix: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => prefix + String(index + 1));
 
-export const TASKS = names("t", 6);
+export const TASKS = names("t", 5);
 /** Futures that the program itself completes. */
-export const PROMISES = names("p", 3);
+export const PROMISES = names("p", 2);
 /** What `gather` and `shield` return. */
-export const COMBINED = names("g", 3);
-export const HANDLES = names("h", 3);
-export const DEADLINES = names("d", 3);
+export const COMBINED = names("g", 2);
+export const HANDLES = names("h", 2);
+export const DEADLINES = names("d", 2);
+export const GUARDS = names("gd", 2);
 export const GROUPS = names("tg", 2);
 export const CALLBACKS = names("cb", 2);
 export const TOKENS = names("k", 2);
-export const CONTEXTS = names("c", 2);
+export const CONTEXTS = names("c", 1);
 
 export const AWAITABLES = [...TASKS, ...TASKS, ...TASKS, ...PROMISES, ...COMBINED];
 export const FUTURES = [...TASKS, ...TASKS, ...PROMISES, ...COMBINED];
