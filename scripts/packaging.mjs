@@ -1,19 +1,26 @@
-// Checks the package as users get it: packed, linted, installed in a project outside of this repository, used there.
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+// Checks the packages as users get them: packed, linted, installed in a project outside of this repository, used there.
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { TSC, buildCorioIfStale } from "./lib/build.mjs";
 import { command, mustRun } from "./lib/command.mjs";
-import { CACHE, CORIO, inRoot } from "./lib/paths.mjs";
+import { CACHE, CORIO, inRoot, PACKAGES } from "./lib/paths.mjs";
 
 await buildCorioIfStale();
 
 const packDir = join(CACHE, "packaging");
 rmSync(packDir, { recursive: true, force: true });
 mkdirSync(packDir, { recursive: true });
-const packed = await mustRun("npm", ["pack", "--json", "--pack-destination", packDir], { cwd: CORIO });
-const tarball = join(packDir, "corio.tgz");
-copyFileSync(join(packDir, packedName(packed.stdout)), tarball);
+const tarball = await pack(CORIO);
 
 const project = mkdtempSync(join(tmpdir(), "corio-user-"));
 const strictest = {
@@ -52,27 +59,70 @@ let passed = 0;
 let failed = 0;
 try {
   for (const [name, compilerOptions] of Object.entries(configs)) {
-    writeFileSync(join(project, name), JSON.stringify({ compilerOptions, files: ["smoke.ts"] }));
+    const files = "typeRoots" in compilerOptions ? ["smoke.ts", "smoke-streams.ts"] : ["smoke.ts"];
+    writeFileSync(join(project, name), JSON.stringify({ compilerOptions, files }));
   }
   writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
-  copyFileSync(inRoot("scripts/packaging/smoke.ts"), join(project, "smoke.ts"));
+  for (const file of ["smoke.ts", "smoke-streams.ts"]) {
+    copyFileSync(inRoot(`scripts/packaging/${file}`), join(project, file));
+  }
   await mustRun("npm", ["install", "--offline", "--ignore-scripts", tarball], { cwd: project });
 
-  await check("publint", inRoot("node_modules/publint/src/cli.js"), "run", tarball, "--strict");
-  await check(
-    "types",
-    inRoot("node_modules/@arethetypeswrong/cli/dist/index.js"),
-    tarball,
-    "--profile",
-    "esm-only",
-  );
+  await checkTarball("corio", tarball);
   for (const name of Object.keys(configs)) await check(`compiles with ${name}`, TSC, "-p", name);
   await check("runs from dist", "out/smoke.js");
+  await check("streams run from dist", "out/smoke-streams.js");
+  for (const folder of PACKAGES) await checkPackage(folder);
 } finally {
   rmSync(project, { recursive: true });
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
+
+/** Packs a package, and gives the tarball. @param {string} folder */
+async function pack(folder) {
+  const packed = await mustRun("npm", ["pack", "--json", "--pack-destination", packDir], { cwd: folder });
+  const tarball = join(packDir, `${basename(folder)}.tgz`);
+  copyFileSync(join(packDir, packedName(packed.stdout)), tarball);
+  return tarball;
+}
+
+/** @param {string} name @param {string} tarball */
+async function checkTarball(name, tarball) {
+  await check(`publint of ${name}`, inRoot("node_modules/publint/src/cli.js"), "run", tarball, "--strict");
+  const attw = inRoot("node_modules/@arethetypeswrong/cli/dist/index.js");
+  await check(`types of ${name}`, attw, tarball, "--profile", "esm-only");
+}
+
+/**
+ * Checks one of the other packages. What it depends on is taken from this repository: to install it, npm would have to
+ * ask the registry.
+ *
+ * @param {string} folder
+ */
+async function checkPackage(folder) {
+  const name = basename(folder);
+  const tarball = await pack(folder);
+  await checkTarball(name, tarball);
+  const modules = join(project, "node_modules");
+  const installed = join(modules, "@corio", name);
+  mkdirSync(installed, { recursive: true });
+  await mustRun("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed]);
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  for (const dependency of Object.keys({ ...dependencies, ...peerDependencies })) {
+    const link = join(modules, dependency);
+    // Corio, and what another package has brought along or is one of these, is there.
+    if (!existsSync(link)) symlinkSync(inRoot(`node_modules/${dependency}`), link);
+  }
+  copyFileSync(inRoot(`scripts/packaging/${name}.ts`), join(project, `${name}.ts`));
+  const compilerOptions = configs["tsconfig.node.json"];
+  writeFileSync(
+    join(project, `tsconfig.${name}.json`),
+    JSON.stringify({ compilerOptions, files: [`${name}.ts`] }),
+  );
+  await check(`${name} compiles`, TSC, "-p", `tsconfig.${name}.json`);
+  await check(`${name} runs from dist`, `out/${name}.js`);
+}
 
 /**
  * Runs a program with this Node, in the user's project.

@@ -2,12 +2,15 @@
 //
 // An example is a ```ts block in README.md or docs/*.md, or one after @example in a TSDoc comment. It is a module of
 // its own and must end without an error. A ```text output block after it is exactly what it prints. What really
-// cannot run is marked ```ts type-only: REASON.
+// cannot run is marked ```ts type-only: REASON. A block marked ```ts file: NAME.ts is a file beside them, which other
+// examples load.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { connect } from "node:net";
+import { join, relative } from "node:path";
+import { transform } from "esbuild";
 import { TSC } from "./lib/build.mjs";
 import { command } from "./lib/command.mjs";
-import { CACHE, ROOT, inRoot } from "./lib/paths.mjs";
+import { CACHE, PACKAGES, ROOT, inRoot } from "./lib/paths.mjs";
 import { pool } from "./lib/pool.mjs";
 import { installRuntimes, runtimePath, runtimesAvailable } from "./lib/runtimes.mjs";
 import { extractSnippets } from "./lib/extract-snippets.mjs";
@@ -17,17 +20,31 @@ const TIME_LIMIT = 20_000;
 /** More than there are cores: most of them sleep most of the time. */
 const AT_ONCE = 6;
 
+/** What examples need that import these. */
+const SERVERS = [
+  { specifier: "@corio/postgres", name: "PostgreSQL", port: 5432 },
+  { specifier: "@corio/mysql", name: "MySQL or MariaDB", port: 3306 },
+  { specifier: "@corio/redis", name: "Redis", port: 6379 },
+];
+
 const only = process.argv[2] ?? "";
 const documents = [
   "README.md",
   ...list("docs", ".md"),
   ...list("packages/corio/src", ".ts"),
   "packages/corio/README.md",
+  ...PACKAGES.flatMap((folder) => {
+    const path = relative(ROOT, folder);
+    return [...list(`${path}/src`, ".ts"), `${path}/README.md`];
+  }),
 ].filter((path) => path.includes(only));
 
-const dir = join(CACHE, "snippets");
-rmSync(dir, { recursive: true, force: true });
+/** One for each process: two may run at once. */
+const dir = join(CACHE, `snippets-${String(process.pid)}`);
 mkdirSync(dir, { recursive: true });
+process.on("exit", () => {
+  rmSync(dir, { recursive: true, force: true });
+});
 
 /** @type {string[]} */
 const failures = [];
@@ -38,6 +55,10 @@ const snippets = documents.flatMap((path) => {
   failures.push(...problems);
   return snippets;
 });
+for (const [index, { file, path, line }] of snippets.entries()) {
+  if (snippets.findIndex((other) => other.file === file) < index)
+    failures.push(`${path}:${line} is a second file named ${file}`);
+}
 for (const snippet of snippets) {
   // Empty lines before it make the line numbers those of the document.
   writeFileSync(join(dir, snippet.file), "\n".repeat(snippet.line - 1) + snippet.code);
@@ -55,7 +76,7 @@ process.exitCode = failures.length > 0 ? 1 : 0;
 async function typeCheck() {
   if (snippets.length === 0) return;
   const config = {
-    extends: "../../tsconfig.base.json",
+    extends: inRoot("tsconfig.base.json"),
     compilerOptions: {
       types: ["node"],
       noEmit: true,
@@ -91,14 +112,54 @@ async function execute() {
   const node = runtimesAvailable ? runtimePath("node24/bin/node") : process.execPath;
   if (runtimesAvailable) await installRuntimes();
   const programArgs = runtimesAvailable ? ["--conditions=corio-source"] : [inRoot("scripts/run-ts.mjs")];
-  const runnable = snippets.filter(({ typeOnly }) => typeOnly === undefined);
-  await pool(runnable, AT_ONCE, async ({ path, line, file, output: expected }) => {
-    const result = await command(node, [...programArgs, join(dir, file)], { cwd: ROOT, timeout: TIME_LIMIT });
+  const missing = await missingServers();
+  const runnable = snippets.filter(({ typeOnly, isImported, code, path, line }) => {
+    const server = missing.find(({ specifier }) => code.includes(`from "${specifier}"`));
+    if (server !== undefined) console.log(`skipped, there is no ${server.name}: ${path}:${line}`);
+    return typeOnly === undefined && isImported !== true && server === undefined;
+  });
+  await pool(runnable, AT_ONCE, async (snippet) => {
+    const { path, line, output: expected } = snippet;
+    const program = await programOf(snippet);
+    const result = await command(node, [...programArgs, program], { cwd: ROOT, timeout: TIME_LIMIT });
     const where = `${path}:${line}`;
     if (!result.ok) fail(where, `failed:\n${indent(result.output)}`);
     else if (expected !== undefined && result.stdout.trimEnd() !== expected.trimEnd()) {
       fail(where, `printed\n${indent(result.stdout)}\nbut should print\n${indent(expected)}`);
     }
+  });
+}
+
+/**
+ * The file to run. No host runs decorators yet, and Node only strips types: an example that has them is compiled.
+ *
+ * @param {import("./lib/extract-snippets.mjs").Snippet} snippet
+ */
+async function programOf({ file, code }) {
+  if (!/^\s*@\w/m.test(code)) return join(dir, file);
+  const compiled = join(dir, file.replace(/\.ts$/, ".mjs"));
+  writeFileSync(compiled, (await transform(code, { loader: "ts", target: "es2022", keepNames: true })).code);
+  return compiled;
+}
+
+/** Those that do not listen on this machine. In CI all must. */
+async function missingServers() {
+  if (process.env["CI"] !== undefined) return [];
+  const answers = await Promise.all(
+    SERVERS.map(async (server) => ((await listens(server.port)) ? [] : [server])),
+  );
+  return answers.flat();
+}
+
+/** @param {number} port @returns {Promise<boolean>} */
+function listens(port) {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
   });
 }
 

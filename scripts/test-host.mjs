@@ -1,11 +1,11 @@
-// node scripts/test-host.mjs HOST [--grep TEXT] [--timeout MS] [FILE...]: the core's tests on one host.
+// node scripts/test-host.mjs HOST [--grep TEXT] [--timeout MS] [FILE...]: the packages' tests on one host.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { buildCorioIfStale } from "./lib/build.mjs";
-import { HOSTS } from "./lib/hosts.mjs";
-import { CACHE, CORIO } from "./lib/paths.mjs";
+import { HOSTS, NODE_SUBPATHS } from "./lib/hosts.mjs";
+import { CACHE, CORIO, PACKAGES } from "./lib/paths.mjs";
 import { installRuntimes } from "./lib/runtimes.mjs";
 import { TestLog } from "./lib/test-log.mjs";
 import { runInBrowser } from "./lib/test-in-browser.mjs";
@@ -24,14 +24,9 @@ if (host.unavailable !== undefined) throw new Error(`${host.name}: ${host.unavai
 if (host.usesDist) await buildCorioIfStale();
 else if (host.command !== undefined) await installRuntimes();
 
-const testDir = join(CORIO, "test");
-const testFiles =
-  files.length > 0
-    ? files.map((file) => resolve(file))
-    : readdirSync(testDir, { recursive: true, encoding: "utf8" })
-        .filter((name) => name.endsWith(".test.ts"))
-        .sort()
-        .map((name) => join(testDir, name));
+// What the other packages are for, no browser has.
+const packages = host.command === undefined ? [CORIO] : [CORIO, ...PACKAGES];
+const testFiles = files.length > 0 ? files.map((file) => resolve(file)) : packages.flatMap(testFilesOf);
 
 // The same entry for every host. Plain dynamic imports, so that one can be bundled for the browser.
 const timeout = Number(options.timeout);
@@ -39,7 +34,7 @@ const entry = join(CACHE, "test", `${host.name}-${String(process.pid)}.ts`);
 mkdirSync(join(CACHE, "test"), { recursive: true });
 writeFileSync(
   entry,
-  `import { runTests } from ${moduleSpecifier(join(testDir, "support", "run.ts"))};
+  `import { runTests } from ${moduleSpecifier(join(CORIO, "test", "support", "run.ts"))};
 await runTests({
   files: [
 ${testFiles.map((file) => `    () => import(${moduleSpecifier(file)}),`).join("\n")}
@@ -61,6 +56,16 @@ try {
 }
 log.close();
 process.exit(log.failed > 0 ? 1 : 0);
+
+/** @param {string} folder */
+function testFilesOf(folder) {
+  const testDir = join(folder, "test");
+  return readdirSync(testDir, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".test.ts"))
+    .filter((name) => host?.command !== undefined || !NODE_SUBPATHS.includes(name.split(sep)[0] ?? ""))
+    .sort()
+    .map((name) => join(testDir, name));
+}
 
 /** @param {string} path */
 function moduleSpecifier(path) {

@@ -5,7 +5,7 @@ import { command } from "./lib/command.mjs";
 import { HOSTS } from "./lib/hosts.mjs";
 import { inRoot } from "./lib/paths.mjs";
 import { pool } from "./lib/pool.mjs";
-import { installRuntimes, runtimesAvailable } from "./lib/runtimes.mjs";
+import { installRuntimes, runtimesAvailable, WHY_UNAVAILABLE } from "./lib/runtimes.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -38,14 +38,26 @@ const hostLegs = HOSTS.map(({ name, label, unavailable }) => ({
 /** @type {Leg[]} */
 const otherLegs = [
   { name: "conformance", label: "conformance", command: [inRoot("conformance/run.mjs"), "--jobs", "1"] },
+  {
+    name: "foreign",
+    label: "conformance: programs with promises of the platform",
+    command: [inRoot("conformance/run.mjs"), "--foreign", "--jobs", "1"],
+  },
   { name: "lint", label: "lint", command: [inRoot("scripts/lint.mjs")] },
   script("snippets"),
   script("packaging"),
   { name: "demo", label: "demo", command: [inRoot("examples/demo.test.mjs")] },
   script("typecheck"),
-  { name: "docs", label: "docs", command: [inRoot("node_modules/typedoc/bin/typedoc"), "--emit", "none"] },
+  { name: "docs", label: "docs", command: [inRoot("scripts/docs.mjs"), "--emit", "none"] },
   script("test-harness"),
   script("size"),
+  {
+    name: "mutants",
+    label: "planted bugs fit the sources",
+    command: [inRoot("conformance/mutation/run.mjs"), "--check"],
+    ...(!runtimesAvailable && { unavailable: WHY_UNAVAILABLE }),
+  },
+  { name: "names", label: "CPython's tests, by name", command: [inRoot("conformance/names/check.mjs")] },
 ];
 
 const legs = select();

@@ -8,6 +8,13 @@ import { pool } from "./lib/pool.mjs";
 const projects = [
   "packages/corio/tsconfig.json",
   "packages/corio/tsconfig.core.json",
+  "packages/http/tsconfig.json",
+  "packages/postgres/tsconfig.json",
+  "packages/mysql/tsconfig.json",
+  "packages/request/tsconfig.json",
+  "packages/hono/tsconfig.json",
+  "packages/fastify/tsconfig.json",
+  "packages/redis/tsconfig.json",
   "scripts/tsconfig.json",
   "examples/tsconfig.json",
   "conformance/tsconfig.json",

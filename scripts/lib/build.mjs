@@ -1,35 +1,52 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mustRun } from "./command.mjs";
-import { CORIO, inRoot } from "./paths.mjs";
+import { CORIO, inRoot, PACKAGES } from "./paths.mjs";
 
 export const TSC = inRoot("node_modules/typescript/bin/tsc");
 
-const DIST = join(CORIO, "dist");
-/** Written last, so that a build which failed or was stopped is seen as stale. */
-const STAMP = join(DIST, ".built");
+const STAMP = ".built";
 
-/** Compiles packages/corio/src to packages/corio/dist; the old one stays until the new one is whole. */
+/** Compiles the packages, corio first. */
 export async function buildCorio() {
-  const building = `${DIST}-${process.pid}`;
+  for (const folder of [CORIO, ...PACKAGES]) await build(folder);
+}
+
+/** Compiles those of which a source is newer than the last build, and what is compiled against them. */
+export async function buildCorioIfStale() {
+  let isStale = false;
+  for (const folder of [CORIO, ...PACKAGES]) {
+    if (isStale || sourcesAreNewer(folder)) await build(folder);
+    // The others are compiled against corio's declarations.
+    if (folder === CORIO) isStale = PACKAGES.some((other) => builtAt(other) < builtAt(CORIO));
+  }
+}
+
+/** Compiles a package's src to its dist; the old one stays until the new one is whole. @param {string} folder */
+async function build(folder) {
+  const dist = join(folder, "dist");
+  const building = `${dist}-${process.pid}`;
   try {
-    await mustRun(process.execPath, [TSC, "-p", join(CORIO, "tsconfig.build.json"), "--outDir", building]);
-    writeFileSync(join(building, ".built"), "");
-    rmSync(DIST, { recursive: true, force: true });
-    renameSync(building, DIST);
+    await mustRun(process.execPath, [TSC, "-p", join(folder, "tsconfig.build.json"), "--outDir", building]);
+    // Written last, so that a build which failed or was stopped is seen as stale.
+    writeFileSync(join(building, STAMP), "");
+    rmSync(dist, { recursive: true, force: true });
+    renameSync(building, dist);
   } finally {
     rmSync(building, { recursive: true, force: true });
   }
 }
 
-/** Compiles it if a source is newer than the last build. */
-export async function buildCorioIfStale() {
-  if (!existsSync(STAMP)) {
-    await buildCorio();
-    return;
-  }
-  const built = statSync(STAMP).mtimeMs;
-  const sources = readdirSync(join(CORIO, "src"), { recursive: true, encoding: "utf8" });
+/** @param {string} folder */
+function sourcesAreNewer(folder) {
+  const built = builtAt(folder);
+  const sources = readdirSync(join(folder, "src"), { recursive: true, encoding: "utf8" });
   const inputs = [...sources.map((name) => join("src", name)), "src", "package.json", "tsconfig.build.json"];
-  if (inputs.some((name) => statSync(join(CORIO, name)).mtimeMs > built)) await buildCorio();
+  return inputs.some((name) => statSync(join(folder, name)).mtimeMs > built);
+}
+
+/** @param {string} folder */
+function builtAt(folder) {
+  const stamp = join(folder, "dist", STAMP);
+  return existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
 }

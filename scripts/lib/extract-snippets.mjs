@@ -8,6 +8,7 @@
  * @property {string} code
  * @property {string} [output] what it must print
  * @property {string} [typeOnly] why it is not run
+ * @property {boolean} [isImported] it is a file for other examples, which load it by its name
  */
 
 /**
@@ -50,15 +51,19 @@ export function extractSnippets(path, text) {
     }
     latest = undefined;
     const [, reason] = /^ts type-only: *(\S.*)$/.exec(info) ?? [];
-    if (info !== "ts" && reason === undefined) {
-      problems.push(`${where}: "${info}": say "ts", or "ts type-only: REASON" for what cannot run`);
+    const [, name] = /^ts file: *(\w[\w-]*\.ts)$/.exec(info) ?? [];
+    if (info !== "ts" && reason === undefined && name === undefined) {
+      problems.push(
+        `${where}: "${info}": say "ts", "ts file: NAME.ts" for what others load, or "ts type-only: REASON" for what cannot run`,
+      );
       continue;
     }
     latest = {
       path,
       line: begin + 1,
-      file: `${path.replaceAll(/[^a-zA-Z0-9]+/g, "-")}-${begin + 1}.ts`,
+      file: name ?? `${path.replaceAll(/[^a-zA-Z0-9]+/g, "-")}-${begin + 1}.ts`,
       code,
+      ...(name !== undefined && { isImported: true }),
       ...(reason !== undefined && { typeOnly: reason }),
     };
     snippets.push(latest);

@@ -14,6 +14,12 @@ import { WHY_UNAVAILABLE, runtimePath, runtimesAvailable } from "./runtimes.mjs"
  * @property {string} [unavailable] why it cannot run on this machine
  */
 
+/**
+ * The subpaths of corio that use Node's modules, by the names of their folders in `src/` and `test/`: they are not for
+ * browsers.
+ */
+export const NODE_SUBPATHS = ["files", "input", "signals", "streams", "subprocess", "threads"];
+
 const pinned = runtimesAvailable ? {} : { unavailable: WHY_UNAVAILABLE };
 const SOURCES = "--conditions=corio-source";
 

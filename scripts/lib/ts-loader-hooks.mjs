@@ -1,15 +1,17 @@
-import { readFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { transform } from "esbuild";
+import { CACHE } from "./paths.mjs";
 
-const SOURCES = new URL("../../packages/corio/src/", import.meta.url).href;
-const DIST = new URL("../../packages/corio/dist/", import.meta.url).href;
+const PACKAGES = new URL("../../packages/", import.meta.url).href;
 
-/** A relative import of a corio source gets its compiled module: there must not be two copies. @type {import("node:module").ResolveHook} */
+/** A relative import of a package's source gets its compiled module: there must not be two copies. @type {import("node:module").ResolveHook} */
 export async function resolve(specifier, context, nextResolve) {
   const resolved = await nextResolve(specifier, context);
-  if (!resolved.url.startsWith(SOURCES)) return resolved;
-  const url = DIST + resolved.url.slice(SOURCES.length).replace(/\.ts$/, ".js");
+  const [, name, file] = /^([^/]+)\/src\/(.*)\.ts$/.exec(resolved.url.slice(PACKAGES.length)) ?? [];
+  if (name === undefined || file === undefined || !resolved.url.startsWith(PACKAGES)) return resolved;
+  const url = `${PACKAGES}${name}/dist/${file}.js`;
   return { url, format: "module", shortCircuit: true };
 }
 
@@ -17,7 +19,29 @@ export async function resolve(specifier, context, nextResolve) {
 export async function load(url, context, nextLoad) {
   if (!url.startsWith("file:") || !url.endsWith(".ts")) return await nextLoad(url, context);
   const file = fileURLToPath(url);
-  const { code } = await transform(await readFile(file, "utf8"), {
+  return { format: "module", source: await compile(file, await readFile(file, "utf8")), shortCircuit: true };
+}
+
+const COMPILED = join(CACHE, "ts-loader");
+
+/**
+ * Threads and processes that a test starts load the same files again: most of them need not load the compiler.
+ *
+ * @param {string} file
+ * @param {string} source
+ */
+async function compile(file, source) {
+  const kept = join(
+    COMPILED,
+    `${createHash("sha256").update(file).update("\0").update(source).digest("hex")}.js`,
+  );
+  try {
+    return await readFile(kept, "utf8");
+  } catch {
+    // Not compiled yet.
+  }
+  const { transform } = await import("esbuild");
+  const { code } = await transform(source, {
     loader: "ts",
     format: "esm",
     target: "node20",
@@ -26,5 +50,9 @@ export async function load(url, context, nextLoad) {
     // Names are shown in reports: `main`, not `main2`.
     keepNames: true,
   });
-  return { format: "module", source: code, shortCircuit: true };
+  await mkdir(COMPILED, { recursive: true });
+  const whole = `${kept}-${process.pid}-${performance.now()}`;
+  await writeFile(whole, code);
+  await rename(whole, kept);
+  return code;
 }

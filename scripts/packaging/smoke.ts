@@ -1,9 +1,14 @@
 // What a user's first program needs; scripts/packaging.mjs compiles and runs it against the packed package.
 import { run, sleep } from "corio";
 import * as testing from "corio/testing";
+import { toThread, workerModule } from "corio/threads";
 
 const answer: number = await run(async () => {
   await sleep(0.001);
   return 42;
 });
 console.log(answer, Object.keys(testing).length > 0);
+
+// The threads begin with a file of the package: here it is where npm has put it.
+const path = workerModule<{ basename(path: string): string }>("node:path");
+console.log(await run(toThread(path.basename, "/packed/and/installed")));

@@ -1,0 +1,14 @@
+// What a user's first program needs; scripts/packaging.mjs compiles and runs it against the packed package.
+import { corio } from "@corio/fastify";
+import { sleep } from "corio";
+import fastify from "fastify";
+
+const app = fastify();
+await app.register(corio, { deadline: 5 });
+app.get<{ Params: { name: string } }>("/:name", async (request) => {
+  return await sleep(0.001, `hello ${request.params.name}`);
+});
+
+const { statusCode, body } = await app.inject("/you");
+console.log(statusCode, body);
+await app.close();
