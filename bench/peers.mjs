@@ -17,6 +17,7 @@ export const PEERS = [
   { id: "effection", label: "Effection", npm: "effection" },
   { id: "p-limit", label: "p-limit", npm: "p-limit" },
   { id: "p-queue", label: "p-queue", npm: "p-queue" },
+  { id: "piscina", label: "piscina", npm: "piscina" },
   { id: "asyncio", label: "asyncio", runtime: "python" },
 ];
 

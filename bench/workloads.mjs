@@ -4,7 +4,7 @@
  * The sizes that a workload's function takes: of all the names, those that its point has.
  *
  * @typedef {"tasks" | "yields" | "capacity" | "items" | "permits" | "acquisitions" | "longest" | "milliseconds"
- *   | "depth" | "calls" | "waiters" | "cancelled"} SizeName
+ *   | "depth" | "calls" | "threads" | "atOnce" | "waiters" | "cancelled"} SizeName
  * @typedef {Record<SizeName, number>} Parameters
  *
  * @typedef {object} Workload
@@ -240,6 +240,22 @@ export const WORKLOADS = [
       effection: { tasks: 30_000 },
       asyncio: { tasks: 200_000 },
     },
+  },
+  {
+    id: "t1",
+    title: "calls in a thread, one after another",
+    kind: "speed",
+    points: [{ threads: 1, atOnce: 1, calls: 5000 }],
+    operations: count("calls"),
+    peers: { "corio-async": {}, piscina: {} },
+  },
+  {
+    id: "t100",
+    title: "calls in 2 threads, 100 asked for at a time",
+    kind: "speed",
+    points: [{ threads: 2, atOnce: 100, calls: 10_000 }],
+    operations: count("calls"),
+    peers: { "corio-async": {}, piscina: {} },
   },
   {
     id: "resume",

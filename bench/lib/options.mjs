@@ -22,6 +22,7 @@ const USAGE = `npm run bench -- [options]
  * @property {readonly string[]} runtimes
  * @property {boolean} write
  * @property {boolean} reportOnly
+ * @property {boolean} databases whether the clients of databases are measured, too
  */
 
 /** Ends the process when they are wrong. @returns {Options} */
@@ -67,6 +68,7 @@ function parse() {
     runtimes: select("--runtimes", values.runtimes, RUNTIMES),
     write: values.write || !partial,
     reportOnly: values.report,
+    databases: !values.report && values.only === undefined && values.peers === undefined,
   };
 }
 

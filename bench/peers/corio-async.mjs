@@ -1,5 +1,6 @@
 // corio, with plain async functions.
 import * as corio from "corio";
+import { ThreadExecutor, workerModule } from "corio/threads";
 
 const { coroutine, createTask, gather, run, sleep } = corio;
 
@@ -151,6 +152,22 @@ const cancelInTheMiddle = coroutine(async (/** @type {Parameters} */ { waiters, 
   return (performance.now() - begin) / 1000;
 });
 
+const threadFunctions =
+  /** @type {import("corio/threads").WorkerModule<typeof import("./thread-function.mjs")>} */ (
+    workerModule(new URL("thread-function.mjs", import.meta.url))
+  );
+/** Started by the warm-up. @type {Map<number, ThreadExecutor>} */
+const executors = new Map();
+
+const callInThreads = coroutine(async (/** @type {Parameters} */ { threads, atOnce, calls }) => {
+  const executor = executors.get(threads) ?? new ThreadExecutor({ maxWorkers: threads });
+  executors.set(threads, executor);
+  for (let done = 0; done < calls; done += atOnce) {
+    if (atOnce === 1) await executor.submit(threadFunctions.next, done);
+    else await gather(Array.from({ length: atOnce }, (_, i) => executor.submit(threadFunctions.next, i)));
+  }
+});
+
 /** @type {import("../child.mjs").PeerModule} */
 export const workloads = {
   a: (parameters) => run(spawnAndJoin(parameters)),
@@ -167,6 +184,8 @@ export const workloads = {
   s: (parameters) => run(sleepTogether(parameters)),
   h1: (parameters, parked) => run(parkTasks(() => sleepFor(HOUR))(parameters, parked)),
   h2: (parameters, parked) => run(parkTasks(parkOnFuture)(parameters, parked)),
+  t1: (parameters) => run(callInThreads(parameters)),
+  t100: (parameters) => run(callInThreads(parameters)),
   resume: (parameters) => run(resumeAtDepth(parameters)),
   "scale-spawn": (parameters) => run(spawnAndJoin(parameters)),
   "scale-timers": (parameters) => run(sleepDense(parameters)),

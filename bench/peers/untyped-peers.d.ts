@@ -3,3 +3,4 @@ declare module "effect";
 declare module "effection";
 declare module "p-limit";
 declare module "p-queue";
+declare module "piscina";
