@@ -4,8 +4,10 @@ import { command } from "./lib/command.mjs";
 import { inRoot } from "./lib/paths.mjs";
 
 const packages = readdirSync(inRoot("packages")).map((name) => `packages/${name}`);
-// One process for each part: the types of all packages together do not fit into one heap.
-const parts = [...packages.map((path) => [path]), [".", "--ignore-pattern", "packages/"]];
+// One process for each part: the types of all together do not fit into one heap.
+const others = ["bench", "conformance", "examples", "scripts"];
+const rest = [".", ...["packages", ...others].flatMap((folder) => ["--ignore-pattern", `${folder}/`])];
+const parts = [...[...packages, ...others].map((folder) => [folder]), rest];
 const checks = [
   ...parts.map((part) => [
     "eslint/bin/eslint.js",

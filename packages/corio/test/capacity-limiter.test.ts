@@ -17,7 +17,7 @@ import { VirtualClock } from "corio/testing";
 import { testForms, testScript, wait } from "./support/forms.ts";
 import type { Form } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show } from "./support/primitives.ts";
+import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
 
 /** A task that borrows a token, says its number, and keeps the token for some seconds. */
 function borrower(
@@ -64,10 +64,17 @@ describe("a capacity limiter", () => {
       borrowers: tasks.slice(0, 2),
       tasksWaiting: 3,
     });
-    assert.equal(show(limiter), "<CapacityLimiter 2 of 2 borrowed, 3 waiting>");
     yield* wait(gather(tasks));
     assert.deepEqual(log, ["a at 0", "b at 0", "c at 1", "d at 1", "e at 2"]);
     assert.equal(limiter.borrowedTokens, 0);
+  });
+
+  testShownScript("shows how many are borrowed, and who waits", function* (form) {
+    const limiter = new CapacityLimiter(2);
+    const tasks = ["a", "b", "c", "d", "e"].map((name) => borrower(form, limiter, [], name));
+    yield* wait(sleep(0.5));
+    assert.equal(show(limiter), "<CapacityLimiter 2 of 2 borrowed, 3 waiting>");
+    yield* wait(gather(tasks));
     assert.equal(show(limiter), "<CapacityLimiter 0 of 2 borrowed>");
   });
 

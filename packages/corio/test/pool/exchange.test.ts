@@ -8,6 +8,8 @@ import { assert, describe, test } from "../support/harness.ts";
 /** A server and its connection: what was done to them when, and the means to let things happen. */
 class Connection {
   readonly log: string[] = [];
+  /** Where no AsyncLocalStorage remembers the task, a driver's own code has no running loop. */
+  readonly #loop = getRunningLoop();
   answer!: (value: string) => void;
   fail!: (error: unknown) => void;
   /** What cancel and terminate wait for; nothing by default. */
@@ -39,7 +41,7 @@ class Connection {
   };
 
   #note(what: string): void {
-    this.log.push(`${Number(getRunningLoop().time().toFixed(3))} ${what}`);
+    this.log.push(`${Number(this.#loop.time().toFixed(3))} ${what}`);
   }
 }
 

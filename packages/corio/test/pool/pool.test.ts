@@ -19,7 +19,7 @@ import type { PoolOptions } from "corio/pool";
 import { VirtualClock } from "corio/testing";
 import { testScript, wait } from "../support/forms.ts";
 import { assert, describe, test } from "../support/harness.ts";
-import { failure, iterate, show } from "../support/primitives.ts";
+import { failure, iterate, show, testShownScript } from "../support/primitives.ts";
 
 interface Resource {
   readonly number: number;
@@ -93,10 +93,17 @@ describe("a pool", () => {
       createFailures: 0,
       isClosed: false,
     });
-    assert.equal(show(fixture.pool), "<Pool open, 2 made: 2 leased, 0 idle, 1 waiting>");
     assert.deepEqual(yield* wait(gather(users)), [1, 2, 1]);
     assert.equal(now(), 21);
     assert.deepEqual(fixture.log, ["create 1", "create 2", "a has 1", "b has 2", "c has 1"]);
+  });
+
+  testShownScript("shows what it has made, and who waits", function* () {
+    const fixture = new Fixture({ maxSize: 2 });
+    const users = ["a", "b", "c"].map((name) => fixture.user(name, 10));
+    yield* wait(sleep(5));
+    assert.equal(show(fixture.pool), "<Pool open, 2 made: 2 leased, 0 idle, 1 waiting>");
+    yield* wait(gather(users));
   });
 
   testScript("lends the one that was used last", function* () {
