@@ -1,4 +1,4 @@
-// node scripts/test-host.mjs HOST [--grep TEXT] [--timeout MS] [FILE...]: the packages' tests on one host.
+// node scripts/test-host.mjs HOST [--grep TEXT] [--timeout MS] [--slowest N] [FILE...]: the packages' tests on one host.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -13,7 +13,11 @@ import { runInProcess } from "./lib/test-in-process.mjs";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { grep: { type: "string" }, timeout: { type: "string", default: "20000" } },
+  options: {
+    grep: { type: "string" },
+    timeout: { type: "string", default: "20000" },
+    slowest: { type: "string", default: "0" },
+  },
 });
 const [hostName, ...files] = positionals;
 const host = HOSTS.find(({ name }) => name === hostName);
@@ -46,7 +50,7 @@ ${testFiles.map((file) => `    () => import(${moduleSpecifier(file)}),`).join("\
 `,
 );
 
-const log = new TestLog();
+const log = new TestLog(Number(options.slowest));
 try {
   await (host.command === undefined
     ? runInBrowser(entry, log, timeout)

@@ -12,6 +12,14 @@ export class TestLog {
   /** @type {string | undefined} */
   #running;
   #lastEvent = Date.now();
+  #slowest;
+  /** @type {{ title: string, milliseconds: number }[]} */
+  #times = [];
+
+  /** @param {number} slowest how many of the tests that took longest are listed in the end */
+  constructor(slowest) {
+    this.#slowest = slowest;
+  }
 
   /** @param {string} line */
   addLine(line) {
@@ -21,7 +29,9 @@ export class TestLog {
       return;
     }
     if (mark > 0) console.log(line.slice(0, mark));
-    this.#lastEvent = Date.now();
+    const now = Date.now();
+    const milliseconds = now - this.#lastEvent;
+    this.#lastEvent = now;
     const event = JSON.parse(line.slice(mark + EVENT_MARK.length));
     switch (event.type) {
       case "start":
@@ -29,6 +39,7 @@ export class TestLog {
         break;
       case "pass":
         this.passed++;
+        this.#times.push({ title: event.title, milliseconds });
         break;
       case "skip":
         this.skipped++;
@@ -69,6 +80,9 @@ export class TestLog {
 
   close() {
     if (this.passed + this.failed === 0) this.addFailure("(no test)", "no test has run");
+    const slowest = this.#times.sort((a, b) => b.milliseconds - a.milliseconds).slice(0, this.#slowest);
+    for (const { title, milliseconds } of slowest)
+      console.log(`${String(milliseconds).padStart(6)} ms  ${title}`);
     const skipped = this.skipped > 0 ? `, ${String(this.skipped)} skipped` : "";
     console.log(`${String(this.passed)} passed, ${String(this.failed)} failed${skipped}`);
   }
