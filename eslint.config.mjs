@@ -109,8 +109,11 @@ export default defineConfig(
     },
   },
   {
-    // The browser skips them.
-    files: NODE_SUBPATHS.map((subpath) => `packages/corio/test/${subpath}/**/*.ts`),
+    // The browser skips them; and the servers are for the packages with a driver.
+    files: [
+      ...NODE_SUBPATHS.map((subpath) => `packages/corio/test/${subpath}/**/*.ts`),
+      "packages/corio/test/support/servers/*.ts",
+    ],
     rules: { "no-restricted-imports": "off" },
   },
   {

@@ -27,6 +27,7 @@
  */
 import process from "node:process";
 import { collectGarbage } from "./lib/collect-garbage.mjs";
+import { timed } from "./lib/timed.mjs";
 
 /** @type {Job} */
 const job = JSON.parse(process.argv[2] ?? "{}");
@@ -82,14 +83,12 @@ async function repeat(timeOnce) {
  * @returns {Promise<Measurement>}
  */
 async function time(run, { parameters, operations }) {
-  const cpu = process.cpuUsage();
-  const begin = performance.now();
-  const own = await run(parameters, () => {
-    // Only memory workloads park.
-  });
-  const seconds = (performance.now() - begin) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  return { operations, seconds: typeof own === "number" ? own : seconds, cpuSeconds: (user + system) / 1e6 };
+  const { value, seconds, cpuSeconds } = await timed(() =>
+    run(parameters, () => {
+      // Only memory workloads park.
+    }),
+  );
+  return { operations, seconds: typeof value === "number" ? value : seconds, cpuSeconds };
 }
 
 /** @param {RunWorkload} run */

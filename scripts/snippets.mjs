@@ -5,7 +5,6 @@
 // cannot run is marked ```ts type-only: REASON. A block marked ```ts file: NAME.ts is a file beside them, which other
 // examples load.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join, relative } from "node:path";
 import { transform } from "esbuild";
 import { TSC } from "./lib/build.mjs";
@@ -14,6 +13,7 @@ import { CACHE, PACKAGES, ROOT, inRoot } from "./lib/paths.mjs";
 import { pool } from "./lib/pool.mjs";
 import { installRuntimes, runtimePath, runtimesAvailable } from "./lib/runtimes.mjs";
 import { extractSnippets } from "./lib/extract-snippets.mjs";
+import { listens } from "./lib/listens.mjs";
 
 /** Milliseconds that one may run. */
 const TIME_LIMIT = 20_000;
@@ -149,18 +149,6 @@ async function missingServers() {
     SERVERS.map(async (server) => ((await listens(server.port)) ? [] : [server])),
   );
   return answers.flat();
-}
-
-/** @param {number} port @returns {Promise<boolean>} */
-function listens(port) {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.once("error", () => resolve(false));
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
 }
 
 /** @param {string} where @param {string} what */

@@ -1,13 +1,11 @@
 // node bench/databases/redis.mjs [--quick]: @corio/redis beside the client of redis itself, in one run, interleaved: the
 // same mix of commands, throughput and this process's CPU time for each; and elements that go from hand to hand through
 // BLPOP. Part of `npm run bench`. Needs a Redis on 127.0.0.1:6379 without a password.
-import process from "node:process";
-import { gather, run } from "corio";
+import { run } from "corio";
 import { createClient } from "@corio/redis";
 import { createClient as createBareClient, createClientPool } from "redis";
+import { asPromises, asTasks, compare, measure, measureShared, quick } from "./compare.mjs";
 
-const quick = process.argv.includes("--quick");
-const ROUNDS = quick ? 3 : 9;
 const COMMANDS = quick ? 20_000 : 100_000;
 const TASKS = 50;
 const TAKEN = quick ? 2_000 : 10_000;
@@ -28,30 +26,14 @@ const LIST = "corio:bench:list";
  * @property {(n: number) => PromiseLike<unknown>} transaction
  */
 
-/** @param {Client} client @param {number} n */
-function command(client, n) {
-  const kind = n % 10;
-  if (kind < 5) return client.get();
-  if (kind < 8) return client.set(n);
-  return kind < 9 ? client.hash() : client.transaction(n);
-}
-
-/** @param {Client} client */
-async function worker(client) {
-  while (next < COMMANDS) await command(client, next++);
-}
-let next = 0;
-
-/** @typedef {{ perSecond: number, cpuMicroseconds: number }} Sample */
-
-/** @param {number} operations @param {() => PromiseLike<unknown>} work @returns {Promise<Sample>} */
-async function measure(operations, work) {
-  const cpu = process.cpuUsage();
-  const begin = performance.now();
-  await work();
-  const seconds = (performance.now() - begin) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  return { perSecond: operations / seconds, cpuMicroseconds: (user + system) / operations };
+/** @param {Client} client @param {import("./compare.mjs").Together} together */
+function measureCommands(client, together) {
+  return measureShared(together, TASKS, COMMANDS, (n) => {
+    const kind = n % 10;
+    if (kind < 5) return client.get();
+    if (kind < 8) return client.set(n);
+    return kind < 9 ? client.hash() : client.transaction(n);
+  });
 }
 
 async function bareCommands() {
@@ -65,10 +47,7 @@ async function bareCommands() {
     hash: () => redis.hGetAll(HASH),
     transaction: (n) => redis.multi().set(KEY, String(n)).get(KEY).hGetAll(HASH).exec(),
   };
-  next = 0;
-  const sample = await measure(COMMANDS, () =>
-    Promise.all(Array.from({ length: TASKS }, () => worker(client))),
-  );
+  const sample = await measureCommands(client, asPromises);
   await redis.close();
   return sample;
 }
@@ -84,10 +63,7 @@ function corioCommands() {
       hash: () => redis.hGetAll(HASH),
       transaction: (n) => redis.multi((batch) => batch.set(KEY, String(n)).get(KEY).hGetAll(HASH)),
     };
-    next = 0;
-    const sample = await measure(COMMANDS, () => {
-      return gather(Array.from({ length: TASKS }, () => () => worker(client)));
-    });
+    const sample = await measureCommands(client, asTasks);
     await redis.close();
     return sample;
   });
@@ -124,45 +100,20 @@ function corioTakes() {
       for (let n = 0; n < TAKEN; n++) await redis.rPush(LIST, String(n));
     };
     const sample = await measure(TAKEN, () =>
-      gather([...Array.from({ length: TAKERS }, () => taker), pusher]),
+      asTasks([...Array.from({ length: TAKERS }, () => taker), pusher]),
     );
     await redis.close();
     return sample;
   });
 }
 
-/** @param {readonly number[]} numbers */
-function median(numbers) {
-  return [...numbers].sort((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? NaN;
-}
-
-/** @param {string} title @param {() => Promise<Sample>} bare @param {() => Promise<Sample>} corio */
-async function compare(title, bare, corio) {
-  /** @type {{ bare: Sample, corio: Sample }[]} */
-  const rounds = [];
-  await bare();
-  await corio();
-  for (let round = 0; round < ROUNDS; round++) rounds.push({ bare: await bare(), corio: await corio() });
-  console.log(`\n${title}`);
-  for (const name of /** @type {const} */ (["bare", "corio"])) {
-    const perSecond = median(rounds.map((round) => round[name].perSecond));
-    const cpu = median(rounds.map((round) => round[name].cpuMicroseconds));
-    const label = name === "bare" ? "redis" : "corio";
-    console.log(
-      `  ${label.padEnd(6)} ${Math.round(perSecond).toString().padStart(9)}/s  ${cpu.toFixed(2).padStart(7)} µs CPU each`,
-    );
-  }
-  const speed = median(rounds.map((round) => round.corio.perSecond / round.bare.perSecond));
-  const cost = median(rounds.map((round) => round.corio.cpuMicroseconds / round.bare.cpuMicroseconds));
-  console.log(`  corio/redis: ${speed.toFixed(2)} of the throughput, ${cost.toFixed(2)} of the CPU time`);
-}
-
 await compare(
   `commands: ${COMMANDS}, ${TASKS} tasks, one connection; 50% GET, 30% SET, 10% HGETALL, 10% MULTI of three`,
+  "redis",
   bareCommands,
   corioCommands,
 );
-await compare(`BLPOP: ${TAKEN} elements, ${TAKERS} tasks that take them`, bareTakes, corioTakes);
+await compare(`BLPOP: ${TAKEN} elements, ${TAKERS} tasks that take them`, "redis", bareTakes, corioTakes);
 
 const cleaner = createBareClient({ url });
 await cleaner.connect();

@@ -1,6 +1,6 @@
 // The clients of databases beside the drivers that they are built on: each a program of its own, which prints.
 import { spawn } from "node:child_process";
-import { connect } from "node:net";
+import { listens } from "../../scripts/lib/listens.mjs";
 import { inRoot } from "../../scripts/lib/paths.mjs";
 
 const DATABASES = [
@@ -20,16 +20,4 @@ export async function measureDatabases({ quick }) {
     const args = [inRoot(`bench/databases/${program}`), ...(quick ? ["--quick"] : [])];
     await new Promise((resolve) => spawn(process.execPath, args, { stdio: "inherit" }).once("exit", resolve));
   }
-}
-
-/** @param {number} port @returns {Promise<boolean>} */
-function listens(port) {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    socket.once("error", () => resolve(false));
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
 }

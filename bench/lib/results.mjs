@@ -1,4 +1,5 @@
 // The numbers of a run, and what follows from them.
+import { median } from "./median.mjs";
 
 /**
  * One number of one round. Speed and scaling: nanoseconds an operation; memory: bytes a task.
@@ -34,15 +35,6 @@
  *
  * @typedef {"wall" | "cpu" | "heap" | "rss"} Quantity
  */
-
-/** @param {readonly number[]} values */
-export function median(values) {
-  const sorted = values.toSorted((one, other) => one - other);
-  const middle = sorted.length / 2;
-  const low = sorted[Math.ceil(middle) - 1] ?? NaN;
-  const high = sorted[Math.floor(middle)] ?? NaN;
-  return (low + high) / 2;
-}
 
 export class Results {
   /** @readonly */

@@ -7,9 +7,7 @@ import {
   createTask,
   currentTask,
   ExceptionGroup,
-  getRunningLoop,
   map,
-  run,
   RuntimeError,
   sleep,
   timeout,
@@ -17,14 +15,11 @@ import {
   ValueError,
 } from "corio";
 import type { AsyncMap, Task } from "corio";
-import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
 import { block, failureOf, shapeOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import type { Script } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
-const now = (): number => getRunningLoop().time();
+import { now, simulate } from "./support/simulate.ts";
 
 /** Everything that the mapping gives, with `for await` written out: generators have none. */
 function* collect<T>(mapping: AsyncMap<T>): Script<T[]> {

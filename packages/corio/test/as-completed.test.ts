@@ -8,20 +8,16 @@ import {
   Future,
   gather,
   getRunningLoop,
-  run,
   RuntimeError,
   sleep,
   TimeoutError,
 } from "corio";
 import type { Coroutine, Task, Waitable } from "corio";
-import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
 import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import type { Script } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
-const now = (): number => getRunningLoop().time();
+import { now, simulate } from "./support/simulate.ts";
 
 function* results<T>(waitables: Iterable<Waitable<T>>): Script<unknown[]> {
   const all: unknown[] = [];

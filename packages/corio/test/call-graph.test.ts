@@ -11,7 +11,6 @@ import {
   getStack,
   printCallGraph,
   printStack,
-  run,
   shield,
   sleep,
   Task,
@@ -20,12 +19,10 @@ import {
   wait as waitForAll,
 } from "corio";
 import type { Coroutine, FutureCallGraph, TaskGroup } from "corio";
-import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
 import { testScript, wait } from "./support/forms.ts";
 import type { Form, Script } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 /** A task's name, and the trees of the tasks that wait for it. */
 type Tree = readonly [name: string, ...Tree[]];

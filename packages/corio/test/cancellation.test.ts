@@ -1,24 +1,10 @@
 // asyncio's model: edge-triggered, counted, thrown at the innermost await.
-import {
-  CancelledError,
-  coroutine,
-  createTask,
-  currentTask,
-  Future,
-  gather,
-  getRunningLoop,
-  run,
-  sleep,
-} from "corio";
-import type { Task } from "corio";
-import { VirtualClock } from "corio/testing";
+import { CancelledError, coroutine, createTask, Future, gather, getRunningLoop, sleep } from "corio";
 import { assert, describe, hostName, test } from "./support/harness.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { self, simulate } from "./support/simulate.ts";
 
 /** The running task, in a test that runs as one. */
-const self = (): Task => currentTask() as Task;
 
 /** Waits for `task`, which must end cancelled. */
 async function cancellationOf(task: PromiseLike<unknown>): Promise<CancelledError> {

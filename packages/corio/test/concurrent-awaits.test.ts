@@ -1,18 +1,7 @@
 // Several awaits of one task at the same time: Promise.all, Promise.race and their like.
-import {
-  CancelledError,
-  coroutine,
-  createTask,
-  currentTask,
-  Future,
-  getRunningLoop,
-  run,
-  sleep,
-} from "corio";
-import { VirtualClock } from "corio/testing";
+import { CancelledError, coroutine, createTask, currentTask, Future, getRunningLoop, sleep } from "corio";
 import { assert, describe, test, testOn } from "./support/harness.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 describe("Promise.all over corio's awaitables", () => {
   test("registers all of them on the task", () =>

@@ -13,11 +13,9 @@ import {
   Token,
   ValueError,
 } from "corio";
-import { VirtualClock } from "corio/testing";
 import { assert, describe, test, testOn } from "./support/harness.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 describe("a context variable", () => {
   test("has the value it was set to, a fallback, or its default", () =>

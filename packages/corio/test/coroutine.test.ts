@@ -17,8 +17,7 @@ import {
 import { VirtualClock } from "corio/testing";
 import { assert, describe, hostName, test } from "./support/harness.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 describe("a coroutine", () => {
   testForms("does not begin when it is called [CoroutineTests.test_async_def_coroutines]", async (form) => {

@@ -5,24 +5,10 @@ import { VirtualClock } from "corio/testing";
 import { assert, describe, takeUnhandledRejections, test, testOn } from "./support/harness.ts";
 import { wait } from "./support/forms.ts";
 import { show, testShown, testShownScript } from "./support/primitives.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { printedBy } from "./support/printed-by.ts";
+import { simulate } from "./support/simulate.ts";
 
 type ExceptionContext = Parameters<EventLoop["callExceptionHandler"]>[0];
-
-async function printedBy(body: () => Promise<unknown>): Promise<string[]> {
-  const printed: string[] = [];
-  const original = console.error;
-  console.error = (...parameters: unknown[]) => {
-    printed.push(parameters.join(" "));
-  };
-  try {
-    await body();
-  } finally {
-    console.error = original;
-  }
-  return printed;
-}
 
 const failing = coroutine(async function failing() {
   await sleep(1);

@@ -10,16 +10,14 @@ import {
   Future,
   gather,
   getRunningLoop,
-  run,
   sleep,
   Task,
   taskGroup,
 } from "corio";
 import type { Coroutine } from "corio";
-import { VirtualClock } from "corio/testing";
 import { assert, describe, test, testOn } from "./support/harness.ts";
+import { simulate } from "./support/simulate.ts";
 
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
 const eagerly = <T>(body: () => Promise<T>): Promise<T> =>
   simulate(async () => {
     getRunningLoop().setTaskFactory(eagerTaskFactory);

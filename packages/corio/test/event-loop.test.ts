@@ -18,8 +18,9 @@ import type { Coroutine } from "corio";
 import { VirtualClock } from "corio/testing";
 import { afterEach, assert, describe, test } from "./support/harness.ts";
 import { testForms } from "./support/forms.ts";
+import { printedBy } from "./support/printed-by.ts";
+import { simulate } from "./support/simulate.ts";
 
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
 type ExceptionContext = Parameters<EventLoop["callExceptionHandler"]>[0];
 type TaskFactory = NonNullable<ReturnType<EventLoop["getTaskFactory"]>>;
 
@@ -582,21 +583,6 @@ describe("the exception handler", () => {
     assert.deepEqual(reports, [{ message: "mine", exception: 1, extra: "anything" }]);
   });
 });
-
-/** What is printed to the console's error stream while `body` runs. */
-async function printedBy(body: () => Promise<unknown>): Promise<string[]> {
-  const printed: string[] = [];
-  const original = console.error;
-  console.error = (...parameters: unknown[]) => {
-    printed.push(parameters.join(" "));
-  };
-  try {
-    await body();
-  } finally {
-    console.error = original;
-  }
-  return printed;
-}
 
 describe("a task factory", () => {
   test("makes the tasks [BaseEventLoopTests.test_set_task_factory] [BaseEventLoopTests.test_create_named_task_with_custom_factory]", () =>

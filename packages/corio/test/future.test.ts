@@ -21,9 +21,9 @@ import {
 import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
 import { testScript, wait } from "./support/forms.ts";
+import { simulate } from "./support/simulate.ts";
 
 /** Runs `body` as a program under virtual time. */
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
 
 describe("a future", () => {
   test("is pending, then done with its value [BaseFutureTests.test_initial_state] [BaseFutureTests.test_result]", () =>

@@ -20,9 +20,7 @@ import { assert, describe, test } from "./support/harness.ts";
 import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import type { Script } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
-const now = (): number => getRunningLoop().time();
+import { now, simulate } from "./support/simulate.ts";
 
 const futures = (count: number): Future<number>[] =>
   Array.from({ length: count }, () => new Future<number>());

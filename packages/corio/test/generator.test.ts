@@ -5,16 +5,13 @@ import {
   currentTask,
   Future,
   getRunningLoop,
-  run,
   RuntimeError,
   sleep,
   until,
 } from "corio";
 import type { Coroutine } from "corio";
-import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 describe("a generator coroutine", () => {
   test("waits with yield*, and gets values of their types", () =>

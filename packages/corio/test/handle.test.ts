@@ -1,8 +1,7 @@
 import { getRunningLoop, run, sleep } from "corio";
 import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 describe("a handle", () => {
   test("that is cancelled is not called [HandleTests.test_handle] [BaseEventLoopTests.test__add_callback_cancelled_handle]", () =>

@@ -39,11 +39,9 @@ import { testForms, testScript, wait } from "./support/forms.ts";
 import type { Form, Script } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
 import { iterate } from "./support/primitives.ts";
+import { now, self } from "./support/simulate.ts";
 
 type ExceptionContext = Parameters<EventLoop["callExceptionHandler"]>[0];
-
-const now = (): number => getRunningLoop().time();
-const self = (): Task => currentTask() as Task;
 
 const group = <T>(form: Form, script: (group: TaskGroup) => Script<T>): Coroutine<T> =>
   taskGroup(block(form, script));

@@ -22,8 +22,7 @@ import { VirtualClock } from "corio/testing";
 import { assert, describe, test, testOn } from "./support/harness.ts";
 import { testForms, wait } from "./support/forms.ts";
 import { runProgram } from "./support/program.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 describe("run", () => {
   testForms(
@@ -438,7 +437,7 @@ describe("a program whose process would end while it waits", () => {
 
 describe("Ctrl-C", () => {
   const header = `
-    import { run, sleep, createTask, Runner, CancelledError, KeyboardInterrupt, until, currentTask } from "corio";
+    import { run, sleep, createTask, CancelledError, KeyboardInterrupt, until, currentTask } from "corio";
     const later = (milliseconds) => setTimeout(() => process.kill(process.pid, "SIGINT"), milliseconds);
     const report = (promise) => promise.then((value) => console.log("value", value), (error) => console.log(error.name));
   `;

@@ -7,7 +7,6 @@ import {
   Future,
   gather,
   getRunningLoop,
-  run,
   RuntimeError,
   setEventLoop,
   shield,
@@ -18,8 +17,7 @@ import { assert, describe, test } from "./support/harness.ts";
 import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import { iterate } from "./support/primitives.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 type ExceptionContext = Parameters<EventLoop["callExceptionHandler"]>[0];
 

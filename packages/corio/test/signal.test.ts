@@ -1,8 +1,6 @@
-import { CancelledError, createTask, currentTask, run, signal, sleep } from "corio";
-import { VirtualClock } from "corio/testing";
+import { CancelledError, createTask, currentTask, signal, sleep } from "corio";
 import { assert, describe, test, testOn } from "./support/harness.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 /** A foreign function that takes a signal, as fetch does. */
 const foreign = (abort: AbortSignal): Promise<never> =>

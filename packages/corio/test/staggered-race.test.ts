@@ -14,8 +14,7 @@ import { assert, describe } from "./support/harness.ts";
 import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import type { Form } from "./support/forms.ts";
-
-const now = (): number => getRunningLoop().time();
+import { now } from "./support/simulate.ts";
 
 const fail = (form: Form, seconds: number, message: string): Coroutine<string> =>
   form.define(function* fail() {

@@ -6,8 +6,7 @@ import { VirtualClock } from "corio/testing";
 import { assert, describe, test, testOn } from "./support/harness.ts";
 import { forms, testForms, testScript, wait } from "./support/forms.ts";
 import type { Form, Script } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
+import { simulate } from "./support/simulate.ts";
 
 /** Counts iterations: a callback that schedules itself again in each. */
 class Ticker {

@@ -7,14 +7,12 @@ import {
   copyContext,
   coroutine,
   createTask,
-  currentTask,
   eagerTaskFactory,
   Event,
   ExceptionGroup,
   Future,
   getRunningLoop,
   KeyboardInterrupt,
-  run,
   RuntimeError,
   sleep,
   TaskGroup,
@@ -23,15 +21,11 @@ import {
   TimeoutError,
 } from "corio";
 import type { Coroutine, Task } from "corio";
-import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
 import { block, failureOf, shapeOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import type { Form, Script } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
-const now = (): number => getRunningLoop().time();
-const self = (): Task => currentTask() as Task;
+import { now, self, simulate } from "./support/simulate.ts";
 
 /** A task group in the form of the test. */
 const group = <T>(form: Form, script: (group: TaskGroup) => Script<T>): Coroutine<T> =>

@@ -4,7 +4,6 @@ import {
   CancelledError,
   coroutine,
   createTask,
-  currentTask,
   ContextVar,
   ExceptionGroup,
   Future,
@@ -20,16 +19,13 @@ import {
   TimeoutError,
   ValueError,
 } from "corio";
-import type { Steps, Task } from "corio";
+import type { Steps } from "corio";
 import { VirtualClock } from "corio/testing";
 import { assert, describe, hostName, test } from "./support/harness.ts";
 import { block, failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import { show, testShownScript } from "./support/primitives.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
-const now = (): number => getRunningLoop().time();
-const self = (): Task => currentTask() as Task;
+import { now, self, simulate } from "./support/simulate.ts";
 
 describe("timeout", () => {
   testScript("cancels the block when time is up [TimeoutTests.test_timeout_basic]", function* (form) {

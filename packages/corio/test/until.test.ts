@@ -2,8 +2,8 @@ import { CancelledError, createTask, currentTask, Future, getRunningLoop, run, s
 import { VirtualClock } from "corio/testing";
 import { assert, describe, takeUnhandledRejections, test } from "./support/harness.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
+import { simulate } from "./support/simulate.ts";
 
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
 const realSleep = <T>(milliseconds: number, value?: T): Promise<T> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds, value));
 

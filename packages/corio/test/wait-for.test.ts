@@ -5,7 +5,6 @@ import {
   ContextVar,
   coroutine,
   createTask,
-  currentTask,
   Future,
   gather,
   getRunningLoop,
@@ -17,15 +16,12 @@ import {
   ValueError,
   waitFor,
 } from "corio";
-import type { Steps, Task } from "corio";
+import type { Steps } from "corio";
 import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
 import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
-const now = (): number => getRunningLoop().time();
-const self = (): Task => currentTask() as Task;
+import { now, self, simulate } from "./support/simulate.ts";
 
 describe("waitFor", () => {
   testScript(

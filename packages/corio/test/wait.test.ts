@@ -9,19 +9,15 @@ import {
   FIRST_EXCEPTION,
   Future,
   getRunningLoop,
-  run,
   sleep,
   ValueError,
   wait as waitForAll,
 } from "corio";
 import type { Task } from "corio";
-import { VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
 import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
-
-const simulate = <T>(body: () => Promise<T>): Promise<T> => run(body, { clock: new VirtualClock() });
-const now = (): number => getRunningLoop().time();
+import { now, simulate } from "./support/simulate.ts";
 
 describe("wait", () => {
   testScript("waits for all of them [BaseTaskTests.test_wait]", function* () {

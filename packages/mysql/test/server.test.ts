@@ -23,8 +23,8 @@ import type { ConnectOptions, MysqlPool } from "@corio/mysql";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { assert, describe } from "../../corio/test/support/harness.ts";
+import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { OwnServer, ownServerTest } from "./support/own-server.ts";
-import { Proxy } from "./support/proxy.ts";
 
 const server = new OwnServer({ tls: true });
 

@@ -3,8 +3,8 @@ import type { Task } from "corio";
 import { connect, ConnectionBusyError, createPool, StatementError } from "@corio/postgres";
 import type { PostgresPool } from "@corio/postgres";
 import { assert, describe } from "../../corio/test/support/harness.ts";
+import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { databaseTest, TestSchema, withPool } from "./support/database.ts";
-import { Proxy } from "./support/proxy.ts";
 
 const schema = new TestSchema();
 

@@ -2,8 +2,8 @@ import { CancelledError, createTask, run, sleep } from "corio";
 import { ConnectError, listen } from "@corio/postgres";
 import type { ListenEvent, ListenOptions } from "@corio/postgres";
 import { assert, describe } from "../../corio/test/support/harness.ts";
+import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { databaseTest, TestSchema } from "./support/database.ts";
-import { Proxy } from "./support/proxy.ts";
 
 const schema = new TestSchema();
 const channel = schema.name;

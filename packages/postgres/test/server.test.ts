@@ -13,8 +13,8 @@ import type { ConnectOptions, PostgresPool } from "@corio/postgres";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { assert, describe } from "../../corio/test/support/harness.ts";
+import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { OwnServer, ownServerTest } from "./support/own-server.ts";
-import { Proxy } from "./support/proxy.ts";
 
 const server = new OwnServer({
   tls: true,
@@ -234,7 +234,7 @@ describe("when the server", () => {
     assert.equal(await pool.fetchValue("SELECT 1"), 1);
     const running = createTask(pool.execute("SELECT pg_sleep(60)"));
     await untilSleeping(1);
-    await until(server.signal("SIGSTOP"));
+    server.signal("SIGSTOP");
     let began = seconds();
     await assert.rejects(
       timeout(0.2, () => running),
@@ -246,7 +246,7 @@ describe("when the server", () => {
     began = seconds();
     await assert.rejects(pool.fetchValue("SELECT 1"), ConnectError);
     assert.ok(seconds() - began < 5, `${seconds() - began} s`);
-    await until(server.signal("SIGCONT"));
+    server.signal("SIGCONT");
     assert.equal(await pool.fetchValue("SELECT 1"), 1);
     // The server sees that the client has gone, or gets the cancels that were waiting for it.
     await untilSleeping(0);

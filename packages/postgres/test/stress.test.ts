@@ -1,6 +1,7 @@
 import { createTask, gather, isCancelledError, sleep, wait } from "corio";
 import type { Task } from "corio";
 import { assert, describe } from "../../corio/test/support/harness.ts";
+import { seeded } from "../../corio/test/support/seeded.ts";
 import { databaseTest, TestSchema, withPool } from "./support/database.ts";
 
 const QUERIES = 10_000;
@@ -10,17 +11,6 @@ const SIZE = 20;
 const CANCELLED_PERCENT = 30;
 
 const schema = new TestSchema();
-
-/** Numbers from 0 to 1, always the same: mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 interface Tally {
   right: number;

@@ -13,7 +13,7 @@ import type { ConnectOptions, RedisClient, RedisClientOptions } from "@corio/red
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { assert, describe } from "../../corio/test/support/harness.ts";
-import { Proxy } from "../../postgres/test/support/proxy.ts";
+import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { OwnServer, ownServerProgram, ownServerTest } from "./support/own-server.ts";
 import { BLOCKED, countClients } from "./support/server.ts";
 

@@ -2,7 +2,8 @@ import { CancelledError, createTask, gather, isCancelledError, sleep, wait } fro
 import { CommandError, createClient } from "@corio/redis";
 import type { RedisClient, StreamEntry, StreamJob } from "@corio/redis";
 import { assert, describe } from "../../corio/test/support/harness.ts";
-import { BLOCKED, redisTest, seeded, TestKeys } from "./support/server.ts";
+import { seeded } from "../../corio/test/support/seeded.ts";
+import { BLOCKED, redisTest, TestKeys } from "./support/server.ts";
 
 const keys = new TestKeys();
 

@@ -3,7 +3,8 @@ import type { Task } from "corio";
 import { createClient } from "@corio/redis";
 import type { RedisClient } from "@corio/redis";
 import { assert, describe } from "../../corio/test/support/harness.ts";
-import { BLOCKED, redisTest, seeded, TestKeys } from "./support/server.ts";
+import { seeded } from "../../corio/test/support/seeded.ts";
+import { BLOCKED, redisTest, TestKeys } from "./support/server.ts";
 
 const keys = new TestKeys();
 

@@ -2,7 +2,7 @@ import { CancelledError, createTask, sleep } from "corio";
 import { ConnectError, createClient } from "@corio/redis";
 import type { RedisClient, Subscription, SubscriptionEvent } from "@corio/redis";
 import { assert, describe } from "../../corio/test/support/harness.ts";
-import { Proxy } from "../../postgres/test/support/proxy.ts";
+import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { redisTest, TestKeys } from "./support/server.ts";
 
 const keys = new TestKeys();

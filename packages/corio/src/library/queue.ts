@@ -314,7 +314,8 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
   }
 }
 
-class Getter<T> extends Turn<T> {
+/** A task's turn to take an item. */
+abstract class Taker<T, Taken> extends Turn<Taken> {
   readonly #queue: Queue<T>;
 
   constructor(getters: WaitQueue, task: Task, queue: Queue<T>) {
@@ -322,9 +323,12 @@ class Getter<T> extends Turn<T> {
     this.#queue = queue;
   }
 
+  /** Takes it, in the form in which the operation gives it. */
+  protected abstract takeFrom(queue: Queue<T>): Taken;
+
   protected override finish(): boolean {
     if (this.#queue.isDry) return false;
-    this.outcome = this.#queue.getNowait();
+    this.outcome = this.takeFrom(this.#queue);
     return true;
   }
 
@@ -333,22 +337,15 @@ class Getter<T> extends Turn<T> {
   }
 }
 
-class Iterating<T> extends Turn<IteratorResult<T, void>> {
-  readonly #queue: Queue<T>;
-
-  constructor(getters: WaitQueue, task: Task, queue: Queue<T>) {
-    super(getters, task);
-    this.#queue = queue;
+class Getter<T> extends Taker<T, T> {
+  protected override takeFrom(queue: Queue<T>): T {
+    return queue.getNowait();
   }
+}
 
-  protected override finish(): boolean {
-    if (this.#queue.isDry) return false;
-    this.outcome = this.#queue.nextNow();
-    return true;
-  }
-
-  protected override giveUp(): void {
-    if (this.isWoken) this.#queue.passItem();
+class Iterating<T> extends Taker<T, IteratorResult<T, void>> {
+  protected override takeFrom(queue: Queue<T>): IteratorResult<T, void> {
+    return queue.nextNow();
   }
 }
 

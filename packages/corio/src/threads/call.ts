@@ -81,6 +81,11 @@ export class Call<T> extends Future<T> {
     }
   }
 
+  /** With "wait" a cancel that comes after the value, and before its task goes on, must not lose it either. */
+  override get isDeliveredInAnyCase(): boolean {
+    return this.onCancel === "wait";
+  }
+
   protected get onCancel(): OnCancel {
     return this.request.target.options.onCancel ?? this.owner.onCancel;
   }

@@ -108,6 +108,15 @@ class WantedItem extends Future {
     return this.state === PENDING && this.#call.cancel(reason, options);
   }
 
+  /**
+   * A cancel that comes when the item is there, and before the consumer goes on, finds nothing to wait for: the consumer
+   * gets the item, and the cancel where it asks for the next one, or where it waits before that and leaves its loop.
+   * Either way the call hears of it.
+   */
+  override get isDeliveredInAnyCase(): boolean {
+    return true;
+  }
+
   override describeWait(): string {
     return this.#call.describeWait().replace(/^a call/, "an item of a call");
   }

@@ -20,6 +20,7 @@ import { VirtualClock } from "corio/testing";
 import { testScript, wait } from "../support/forms.ts";
 import { assert, describe, test } from "../support/harness.ts";
 import { failure, iterate, show, testShownScript } from "../support/primitives.ts";
+import { now } from "../support/simulate.ts";
 
 interface Resource {
   readonly number: number;
@@ -62,7 +63,6 @@ class Fixture {
   }
 }
 
-const now = (): number => getRunningLoop().time();
 const virtual = () => ({ clock: new VirtualClock() });
 
 describe("a pool", () => {

@@ -13,6 +13,7 @@ import {
   TimeoutError,
   ValueError,
 } from "corio";
+import type { Task } from "corio";
 import { ThreadExecutor, ProcessExecutor, transfer } from "corio/threads";
 import process from "node:process";
 import { threadId } from "node:worker_threads";
@@ -280,6 +281,21 @@ describe("a cancel of a call that runs", () => {
     task.cancel("enough");
     assert.equal((await failsWith(task, CancelledError)).message, "enough");
     assert.deepEqual(log, ["refused"]);
+  });
+
+  testKinds("delivers the value that came just before it with onCancel: wait", async (kind) => {
+    await using executor = kind.make({ onCancel: "wait" });
+    const log: unknown[] = [];
+    const task: Task<void> = createTask(async () => {
+      const call = executor.submit(work.add, 1, 2);
+      // Called when the value is there, and before the task goes on.
+      call.addDoneCallback(() => log.push(`cancel ${String(task.cancel("enough"))}`));
+      log.push(await call);
+      await sleep(0);
+      log.push("not reached");
+    });
+    assert.equal((await failsWith(task, CancelledError)).message, "enough");
+    assert.deepEqual(log, ["cancel true", 3]);
   });
 
   testKinds("throws what the function throws instead with onCancel: wait", async (kind) => {

@@ -1,4 +1,5 @@
 import { BrokenWorkerError, CancelledError, createTask, RuntimeError, sleep } from "corio";
+import type { Task } from "corio";
 import { streamFromThread, ThreadExecutor } from "corio/threads";
 import { shared } from "./fixtures/work.ts";
 import { assert, describe } from "../support/harness.ts";
@@ -85,6 +86,31 @@ describe("a stream from a worker", () => {
     assert.equal((await failsWith(consumer, CancelledError)).message, "enough");
     assert.equal(await listener.notes.get(), "closed");
     assert.deepEqual(taken, [1, 2]);
+    assert.equal(await executor.submit(work.add, 1, 2), 3);
+  });
+
+  testRun("is closed when its consumer is cancelled just after an item came", async () => {
+    let consumer: Task<void> | null = null;
+    class CancellingExecutor extends ThreadExecutor {
+      override noteMessage(...parameters: Parameters<ThreadExecutor["noteMessage"]>): void {
+        super.noteMessage(...parameters);
+        if (parameters[1].type === "item") consumer?.cancel("enough");
+      }
+    }
+    const listener = new Listener();
+    await using executor = new CancellingExecutor({
+      maxWorkers: 1,
+      loopFunctions: { ...listener.functions },
+    });
+    const taken: number[] = [];
+    consumer = createTask(async () => {
+      // One at a time: the second comes when the first was taken.
+      const items = executor.stream(work.observedByLoop.withOptions({ bufferSize: 1 }));
+      for await (const number of items) taken.push(number);
+    });
+    assert.equal((await failsWith(consumer, CancelledError)).message, "enough");
+    assert.deepEqual(taken, [1]);
+    assert.equal(await listener.notes.get(), "closed");
     assert.equal(await executor.submit(work.add, 1, 2), 3);
   });
 

@@ -2,7 +2,8 @@
 import { run } from "corio";
 import { connect, createPool } from "@corio/mysql";
 import type { ConnectOptions, MysqlPool, MysqlPoolOptions } from "@corio/mysql";
-import { after, before, test } from "../../../corio/test/support/harness.ts";
+import { after, before } from "../../../corio/test/support/harness.ts";
+import { testsThatRequire, whyItFails } from "../../../corio/test/support/servers/requirement.ts";
 
 const SHARED: ConnectOptions = {
   host: process.env["CORIO_TEST_MYSQL_HOST"] ?? "127.0.0.1",
@@ -11,35 +12,16 @@ const SHARED: ConnectOptions = {
   database: "test",
 };
 
-const unavailable = await whyUnavailable();
-
-async function whyUnavailable(): Promise<string | null> {
-  try {
-    await run(async () => {
-      const connection = await connect({ ...SHARED, connectTimeout: 5 });
-      await connection.close();
-    });
-    return null;
-  } catch (error) {
-    return String(error);
-  }
-}
-
-type Body = () => void | PromiseLike<void>;
-
-let hasSaidWhy = false;
+const unavailable = await whyItFails(async () => {
+  const connection = await connect({ ...SHARED, connectTimeout: 5 });
+  await connection.close();
+});
 
 /** Declares a test on the shared server. Without one it is skipped, and says so; in CI it fails. */
-export function databaseTest(title: string, body: Body): void {
-  if (unavailable === null || process.env["CI"] !== undefined) {
-    test(title, body);
-    return;
-  }
-  if (!hasSaidWhy) console.log(`skipped: tests that need a MySQL or MariaDB server: ${unavailable}`);
-  hasSaidWhy = true;
-  console.log(`skipped: ${title}`);
-  test.skip(title, body);
-}
+export const databaseTest: (title: string, body: () => void | PromiseLike<void>) => void = testsThatRequire(
+  "tests that need a MySQL or MariaDB server",
+  unavailable,
+);
 
 /** A database of a test file's own, which is there while its tests run. */
 export class TestDatabase {

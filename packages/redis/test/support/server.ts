@@ -2,36 +2,21 @@
 import { run } from "corio";
 import { connect, createClient } from "@corio/redis";
 import type { ConnectOptions, RedisClient, RedisClientOptions } from "@corio/redis";
-import { after, test } from "../../../corio/test/support/harness.ts";
+import { after } from "../../../corio/test/support/harness.ts";
+import { testsThatRequire, whyItFails } from "../../../corio/test/support/servers/requirement.ts";
 
 const SHARED: ConnectOptions = { host: process.env["CORIO_TEST_REDIS_HOST"] ?? "127.0.0.1", port: 6379 };
 
-const unavailable = await whyUnavailable();
+const unavailable = await whyItFails(async () => {
+  await using connection = await connect({ ...SHARED, connectTimeout: 5 });
+  await connection.ping();
+});
 
-async function whyUnavailable(): Promise<string | null> {
-  try {
-    await run(async () => {
-      await using connection = await connect({ ...SHARED, connectTimeout: 5 });
-      await connection.ping();
-    });
-    return null;
-  } catch (error) {
-    return String(error);
-  }
-}
-
-let hasSaidWhy = false;
+const declare = testsThatRequire("tests that need a Redis server", unavailable);
 
 /** Declares a test on the shared server. Without one it is skipped, and says so; in CI it fails. */
 export function redisTest(title: string, body: () => Promise<void>): void {
-  if (unavailable === null || process.env["CI"] !== undefined) {
-    test(title, () => run(body));
-    return;
-  }
-  if (!hasSaidWhy) console.log(`skipped: tests that need a Redis server: ${unavailable}`);
-  hasSaidWhy = true;
-  console.log(`skipped: ${title}`);
-  test.skip(title, body);
+  declare(title, () => run(body));
 }
 
 /** Keys of a test file's own, which are gone after its tests. */
@@ -87,15 +72,4 @@ export const BLOCKED: RegExp = /flags=\w*b/;
 export async function countClients(admin: RedisClient, name: string, pattern: RegExp): Promise<number> {
   const list = await admin.executeCommand<string>(["CLIENT", "LIST"]);
   return list.split("\n").filter((line) => line.includes(` name=${name} `) && pattern.test(line)).length;
-}
-
-/** Numbers from 0 to 1, always the same: mulberry32. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

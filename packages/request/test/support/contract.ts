@@ -15,6 +15,7 @@ import {
 } from "corio";
 import { VirtualClock } from "corio/testing";
 import { assert, test } from "../../../corio/test/support/harness.ts";
+import { seeded } from "../../../corio/test/support/seeded.ts";
 import { RawClient, Signal } from "./client.ts";
 
 /** A handler, whatever the framework: it can read the body, and gives a text or a response. */
@@ -508,13 +509,4 @@ export function testContract(
 /** The host's own turn: sockets are looked at. */
 export function sleepTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Numbers between 0 and 1, the same ones each time. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
