@@ -244,7 +244,8 @@ function requireAddress(where: string, address: unknown): void {
   if (typeof address !== "object" || address === null || !("address" in address && "port" in address))
     throw badArgument(where, "an object with address and port", address);
   if (typeof address.address !== "string") throw badArgument(where, "a host's address", address.address);
-  if (toPort(where, address.port) === 0) throw new ValueError(`${where} expects a port from 1 to 65535, got 0`);
+  if (toPort(where, address.port) === 0)
+    throw new ValueError(`${where} expects a port from 1 to 65535, got 0`);
 }
 
 class Endpoint extends TransportBase<DatagramProtocol> implements DatagramTransport {
