@@ -68,6 +68,11 @@ const cases = [
     reasons: [twoIsOpen],
     expected: [],
   },
+  {
+    source: 'test("a [A.test_one, A.test_two]", f);',
+    reasons: [open],
+    expected: [/\[A\.test_one, A\.test_two\] has several names/],
+  },
   { source: "// [A.test_one]", reasons: [open], expected: [/\[A\.test_one\] is not in the title of a test/] },
 ];
 

@@ -5,102 +5,6 @@
 export const REASONS = [
   {
     kind: "open",
-    title: "streams",
-    why: "`open_connection`, `start_server`, `StreamReader`, `StreamWriter`",
-    tests: { "test_pep492.py": ["StreamReaderTests.test_readline"] },
-  },
-  {
-    kind: "open",
-    title: "subprocesses",
-    why: "`create_subprocess_exec`, `create_subprocess_shell`, and what is under them",
-    tests: {
-      "test_protocols.py": ["ProtocolsAbsTests.test_subprocess_protocol"],
-      "test_subprocess.py": ["Subprocess*"],
-    },
-  },
-  {
-    kind: "open",
-    title: "threads",
-    why: "`to_thread`, `run_in_executor`, `call_soon_threadsafe`, `run_coroutine_threadsafe`, `wrap_future`",
-    tests: {
-      "test_events.py": ["EventLoopTestsMixin.test_call_soon_threadsafe*"],
-      "test_futures.py": ["BaseFutureTests.test_wrap_future*"],
-      "test_tasks.py": ["RunCoroutineThreadsafeTests.*"],
-    },
-  },
-  {
-    kind: "open",
-    title: "signal handlers",
-    why: "`add_signal_handler`, `remove_signal_handler`",
-    tests: {
-      "test_unix_events.py": ["SelectorEventLoopSignalTests.*"],
-    },
-  },
-  {
-    kind: "open",
-    title: "connections and servers",
-    why: "`loop.create_connection`, `loop.create_server`, `Server`, over TCP and Unix sockets",
-    tests: {
-      "test_base_events.py": [
-        "BaseEventLoopWithSelectorTests.test_create_connection_*",
-        "BaseEventLoopWithSelectorTests.test_create_server_*",
-      ],
-      "test_events.py": ["EventLoopTestsMixin.test_create_server*", "EventLoopTestsMixin.test_create_unix_*"],
-    },
-  },
-  {
-    kind: "open",
-    title: "TLS",
-    why: "`ssl=`, `start_tls`",
-    tests: {
-      "test_base_events.py": ["BaseEventLoopWithSelectorTests.test_create_connection_ssl_*"],
-      "test_events.py": ["EventLoopTestsMixin.test_create_unix_server_ssl*"],
-      "test_ssl.py": ["TestSSL.*"],
-      "test_sslproto.py": [
-        "SslProtoHandshakeTests.test_get_extra_info_on_closed_connection",
-        "BaseStartTLS.*",
-      ],
-    },
-  },
-  {
-    kind: "open",
-    title: "datagrams",
-    why: "`loop.create_datagram_endpoint`, `DatagramTransport`, `DatagramProtocol`",
-    tests: {
-      "test_base_events.py": ["BaseEventLoopWithSelectorTests.test_create_datagram_endpoint_*"],
-      "test_events.py": ["EventLoopTestsMixin.test_create_datagram_endpoint*"],
-      "test_selector_events.py": ["SelectorDatagramTransportTests.*"],
-    },
-  },
-  {
-    kind: "open",
-    title: "transports and protocols",
-    why: "`Transport`, `Protocol`, `BufferedProtocol`: pausing, limits, closing, errors; `loop.sendfile`",
-    tests: {
-      "test_selector_events.py": [
-        "SelectorTransportTests.*",
-        "SelectorSocketTransportTests.*",
-        "SelectorSocketTransportBufferedProtocolTests.*",
-      ],
-      "test_sendfile.py": ["SendfileMixin.*"],
-    },
-  },
-  {
-    kind: "open",
-    title: "pipes",
-    why: "`connect_read_pipe`, `connect_write_pipe`",
-    tests: {
-      "test_events.py": [
-        "EventLoopTestsMixin.test_read_p*",
-        "EventLoopTestsMixin.test_write_p*",
-        "EventLoopTestsMixin.test_unclosed_pipe_transport",
-        "EventLoopTestsMixin.test_bidirectional_pty",
-      ],
-      "test_unix_events.py": ["UnixWritePipeTransportTests.*"],
-    },
-  },
-  {
-    kind: "open",
     title: "the process inspector",
     why: "`python -m asyncio ps` and `pstree`: the tasks of another process",
     tests: { "test_tools.py": ["*"] },
@@ -200,6 +104,7 @@ export const REASONS = [
         "BaseFutureTests.test_set_result_unless_cancelled",
       ],
       "test_tasks.py": ["BaseTaskTests.test_task_cancel_message_setter"],
+      "test_unix_events.py": ["SelectorEventLoopSignalTests.test_handle_signal_cancelled_handler"],
     },
   },
   {
@@ -239,9 +144,13 @@ export const REASONS = [
   {
     kind: "no meaning",
     title: "objects shared by threads",
-    why: "JavaScript's threads share no loops, tasks or futures, so none can be used from the wrong one; free threading",
+    why: "JavaScript's threads share no loops, tasks, futures or handles, so none can be used, or cancelled, from the wrong one; free threading",
     tests: {
       "test_base_events.py": ["BaseEventLoopTests.test_check_thread"],
+      "test_events.py": [
+        "EventLoopTestsMixin.test_call_soon_threadsafe_handle_*",
+        "EventLoopTestsMixin.test_call_soon_threadsafe_same_thread",
+      ],
       "test_free_threading.py": ["*"],
     },
   },
@@ -348,8 +257,17 @@ export const REASONS = [
   {
     kind: "no meaning",
     title: "different on purpose",
-    why: "see [Differences](differences.md): tasks are held until they are done, `run` takes futures too, and does not make its loop that of the thread",
+    why: "see [Differences](differences.md): tasks are held until they are done; `run` takes futures too, and does not make its loop that of the thread; `wrapFuture` loses no time; `close` ends writing at once; a closed connection still knows its ends; datagram endpoints have no fatal errors",
     tests: {
+      "test_futures.py": ["BaseFutureTests.test_wrap_future_cancel2"],
+      "test_selector_events.py": [
+        "SelectorSocketTransportTests.test_write_buffer_after_close",
+        "SelectorDatagramTransportTests.test_read_ready_err",
+        "SelectorDatagramTransportTests.test_sendto_exception",
+        "SelectorDatagramTransportTests.test_fatal_error_connected",
+        "SelectorDatagramTransportTests.test_fatal_error_connected_custom_error",
+      ],
+      "test_sslproto.py": ["SslProtoHandshakeTests.test_get_extra_info_on_closed_connection"],
       "test_tasks.py": ["BaseTaskTests.test_log_destroyed_pending_task"],
       "test_runners.py": [
         "RunTests.test_asyncio_run_set_event_loop",
@@ -357,6 +275,12 @@ export const REASONS = [
         "RunnerTests.test_set_event_loop_called_once",
       ],
     },
+  },
+  {
+    kind: "no meaning",
+    title: "the hosts' pipes to processes",
+    why: "Node and Bun make them of sockets, which a process cannot open as `/dev/stdin` (see [Differences](differences.md#subprocesses))",
+    tests: { "test_subprocess.py": ["SubprocessMixin.test_devstdin_input"] },
   },
   {
     kind: "no meaning",

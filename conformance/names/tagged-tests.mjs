@@ -16,6 +16,9 @@ import { inRoot } from "../../scripts/lib/paths.mjs";
 
 const NAME = /\[(\w+\.test\w*)\]/g;
 
+/** Several names in one pair of brackets: they would not be read. */
+const LIST = /\[[A-Z]\w*\.test_\w*,[^\]]*\]/g;
+
 /** Reads every test file of every package. @returns {Found} */
 export function findTaggedTests() {
   const packages = inRoot("packages");
@@ -48,6 +51,8 @@ export function taggedTestsOf(file, text) {
   const tests = [];
   /** @type {string[]} */
   const problems = [];
+  for (const [list] of text.matchAll(LIST))
+    problems.push(`${file}: ${list} has several names; each has brackets of its own`);
   const written = namesIn(text);
   if (written.length === 0) return { tests, problems };
 

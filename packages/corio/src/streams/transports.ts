@@ -88,7 +88,13 @@ export interface Transport extends ReadTransport, WriteTransport {}
 
 /** A transport for datagrams. asyncio: `DatagramTransport`. */
 export interface DatagramTransport extends BaseTransport, FlowControlled {
-  /** Sends a datagram to `address`, or to the one that the endpoint is connected to. */
+  /**
+   * Sends a datagram to `address`, or to the one that the endpoint is connected to, and does not wait for that. The array
+   * is copied. What the host reports goes to the protocol's `errorReceived`.
+   *
+   * Throws `ArgumentTypeError` for anything but bytes, and for what is no address; `ValueError` for a port that there is
+   * not, and for an address that is not the one that the endpoint is connected to.
+   */
   sendto(data: Uint8Array, address?: Pick<SocketAddress, "address" | "port"> | null): void;
 }
 

@@ -4,7 +4,6 @@ import { CANCELLED, FAILED_UNSEEN, FINISHED, Future, PENDING } from "../futures/
 import type { CancelOptions } from "../futures/future.ts";
 import { runningTask } from "../futures/running.ts";
 import { showAs } from "#host";
-import { getLoop } from "../futures/get-loop.ts";
 import { toSeconds } from "../library/duration.ts";
 import type { Duration } from "../library/duration.ts";
 import { decodeError } from "./error-transport.ts";
@@ -296,7 +295,7 @@ export class ThreadsafeFuture<T> implements PromiseLike<T> {
 }
 
 /**
- * A future of the running loop that is done when `future` is, in the same way. Cancelling it cancels `future`. A future
+ * A future of the loop that `getEventLoop` gives, which is done when `future` is, in the same way. Cancelling it cancels `future`. A future
  * of corio is given back as it is.
  *
  * asyncio: `wrap_future`. Throws `ArgumentTypeError` when it is neither kind of future.
@@ -311,7 +310,7 @@ class WrappedFuture<T> extends Future<T> {
   readonly #wrapped: ThreadsafeFuture<T>;
 
   constructor(wrapped: ThreadsafeFuture<T>) {
-    super({ loop: getLoop() });
+    super();
     this.#wrapped = wrapped;
     const { scheduler } = this.loop;
     scheduler.enterForeign();

@@ -93,6 +93,26 @@ describe("a signal handler", () => {
     assert.deepEqual([process.listenerCount("SIGUSR2"), process.listenerCount("SIGHUP")], [0, 0]);
   });
 
+  test("that was removed is not called for a signal that is on its way [SelectorEventLoopSignalTests.test_handle_signal_no_handler]", async () => {
+    await run(async () => {
+      const log: string[] = [];
+      const arrived = new Event();
+      // Somebody else wants it, too: without anybody it would end the process.
+      const other = (): void => arrived.set();
+      process.on("SIGUSR2", other);
+      try {
+        addSignalHandler("SIGUSR2", () => log.push("called"));
+        raise("SIGUSR2");
+        assert.equal(removeSignalHandler("SIGUSR2"), true);
+        await arrived.wait();
+        await sleep(0);
+        assert.deepEqual(log, []);
+      } finally {
+        process.off("SIGUSR2", other);
+      }
+    });
+  });
+
   test("of one loop leaves those of others alone", async () => {
     const log: string[] = [];
     const listen = coroutine(async function listen(name: string) {

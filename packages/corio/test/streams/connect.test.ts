@@ -2,14 +2,18 @@
 import dns from "node:dns";
 import { syncBuiltinESMExports } from "node:module";
 import { createServer as createNetServer, Socket } from "node:net";
+import { join } from "node:path";
 import {
   ArgumentTypeError,
   CancelledError,
   createTask,
   ExceptionGroup,
   Future,
+  getRunningLoop,
   run,
   sleep,
+  timeoutAt,
+  TimeoutError,
   until,
   ValueError,
 } from "corio";
@@ -23,10 +27,12 @@ import {
   getnameinfo,
   openConnection,
   startServer,
+  startUnixServer,
 } from "corio/streams";
+import type { SocketAddress } from "corio/streams";
 import { assert, describe, test, testOn } from "../support/harness.ts";
 import { interleave } from "../../src/streams/node/dns.ts";
-import { LOCALHOST, portOf, program, Recorder, testProgram, text } from "./support/net.ts";
+import { LOCALHOST, portOf, program, Recorder, testProgram, text, withFolder } from "./support/net.ts";
 
 /** A port that nobody listens on. */
 async function closedPort(): Promise<number> {
@@ -35,6 +41,33 @@ async function closedPort(): Promise<number> {
   server.close();
   await server.waitClosed();
   return port;
+}
+
+/** Runs a program for which some names have the addresses that are given. Other look-ups go on as before. */
+async function withNames(
+  names: Readonly<Record<string, readonly string[]>>,
+  main: () => Promise<void>,
+): Promise<void> {
+  const real = dns.lookup;
+  const fake = (name: string, ...rest: [options: object, done: (error: null, found: object[]) => void]) => {
+    const found = names[name]?.map((address) => ({ address, family: 4 }));
+    if (found !== undefined) {
+      setImmediate(() => rest[1](null, found));
+      return;
+    }
+    real(
+      name,
+      ...(rest as unknown as Parameters<typeof real> extends [string, ...infer Rest] ? Rest : never),
+    );
+  };
+  dns.lookup = fake as never;
+  syncBuiltinESMExports();
+  try {
+    await program(main)();
+  } finally {
+    dns.lookup = real;
+    syncBuiltinESMExports();
+  }
 }
 
 describe("createConnection", () => {
@@ -56,6 +89,48 @@ describe("createConnection", () => {
         assert.equal(await protocol.lost, null);
         assert.deepEqual(protocol.calls, ["connectionMade", "eofReceived", "connectionLost"]);
       }
+    },
+  );
+
+  testProgram(
+    "goes to an address as it is: IPv4, IPv6, or one with its scope [BaseEventLoopWithSelectorTests.test_create_connection_ip_addr] [BaseEventLoopWithSelectorTests.test_create_connection_ipv6_scope]",
+    async () => {
+      await using server = await startServer((_reader, writer) => writer.close(), [LOCALHOST, "::1"], 0);
+      for (const [host, address, family] of [
+        [LOCALHOST, LOCALHOST, "IPv4"],
+        ["::1", "::1", "IPv6"],
+        ["::1%1", "::1", "IPv6"],
+      ] as const) {
+        const listener = server.addresses.find((one) => typeof one !== "string" && one.family === family);
+        const { port } = listener as SocketAddress;
+        const [transport, protocol] = await createConnection(() => new Recorder(), host, port);
+        assert.deepEqual(transport.getExtraInfo("peername"), { address, port, family });
+        await protocol.lost;
+      }
+      assert.deepEqual(await getaddrinfo("fe80::1%1", 80), [
+        { address: "fe80::1%1", port: 80, family: "IPv6" },
+      ]);
+    },
+  );
+
+  testProgram(
+    "that is given up leaves no connection, and says why [BaseEventLoopWithSelectorTests.test_create_connection_timeout] [BaseEventLoopWithSelectorTests.test_create_connection_connect_non_os_err_close_err]",
+    async () => {
+      const server = await createServer(() => new Recorder(), LOCALHOST, 0);
+      for (const options of [{}, { allErrors: true }, { happyEyeballsDelay: 0 }]) {
+        const connect = () => createConnection(() => new Recorder(), LOCALHOST, server.port, options);
+        await assert.rejects(timeoutAt(getRunningLoop().time(), connect), TimeoutError);
+        // Whenever it is: before it is connected that is not an error of the connection, even with all errors.
+        for (let turns = 0; turns < 4; turns++) {
+          const connecting = createTask(connect());
+          for (let turn = 0; turn < turns; turn++) await sleep(0);
+          if (connecting.cancel()) await assert.rejects(connecting, CancelledError);
+          else (await connecting)[0].abort();
+        }
+      }
+      // Ends when the last connection is gone.
+      server.close();
+      await server.waitClosed();
     },
   );
 
@@ -192,6 +267,25 @@ describe("createConnection", () => {
   });
 
   testProgram(
+    "to a Unix socket gives a transport and the protocol, which has been told [EventLoopTestsMixin.test_create_unix_connection]",
+    () =>
+      withFolder(async (folder) => {
+        const path = join(folder, "socket");
+        await using server = await startUnixServer((_reader, writer) => {
+          writer.write("Hello");
+          writer.close();
+        }, path);
+        const [transport, protocol] = await createUnixConnection(() => new Recorder(), path);
+        assert.equal(protocol.transport, transport);
+        assert.equal(transport.getExtraInfo("peername"), path);
+        assert.equal(await protocol.lost, null);
+        assert.equal(protocol.received, "Hello");
+        assert.deepEqual(protocol.calls, ["connectionMade", "dataReceived", "eofReceived", "connectionLost"]);
+        assert.equal(server.isServing(), true);
+      }),
+  );
+
+  testProgram(
     "to a Unix socket fails with the host's error [StreamTests.test_open_unix_connection_error]",
     async () => {
       const { openUnixConnection } = await import("corio/streams");
@@ -241,58 +335,71 @@ describe("connecting to several addresses", () => {
     },
   );
 
-  testOn(["node"], "of a name with several takes the first that answers", async () => {
-    const real = dns.lookup;
-    // A name with three addresses. Everything else, servers included, goes on as before.
-    const fake = (name: string, ...rest: [options: object, done: (error: null, found: object[]) => void]) => {
-      if (name !== "several.test") {
-        real(
-          name,
-          ...(rest as unknown as Parameters<typeof real> extends [string, ...infer Rest] ? Rest : never),
+  testOn(["node"], "of a name with several takes the first that answers", () =>
+    withNames({ "several.test": ["127.0.0.7", "127.0.0.8", LOCALHOST] }, async () => {
+      for (const happyEyeballsDelay of [null, 10, 0]) {
+        const server = await startServer((_reader, writer) => writer.close(), LOCALHOST, 0);
+        const [, writer] = await openConnection("several.test", server.port, { happyEyeballsDelay });
+        assert.equal((writer.getExtraInfo("peername") as { address: string }).address, LOCALHOST);
+        writer.close();
+        await writer.waitClosed();
+        const { port } = server;
+        server.close();
+        await server.waitClosed();
+
+        const error = await assert.rejects<ConnectError>(
+          openConnection("several.test", port, { happyEyeballsDelay }),
+          ConnectError,
         );
-        return;
+        assert.deepEqual(
+          error.attempts.map(({ address }) => address),
+          [`127.0.0.7:${port}`, `127.0.0.8:${port}`, `127.0.0.1:${port}`],
+        );
+        assert.match(error.message, /^cannot connect to several\.test:\d+: 127\.0\.0\.7:\d+: .*ECONNREFUSED/);
+        const all = await assert.rejects<ExceptionGroup>(
+          openConnection("several.test", port, { happyEyeballsDelay, allErrors: true }),
+          ExceptionGroup,
+        );
+        assert.equal(all.errors.length, 3);
       }
-      const found = ["127.0.0.7", "127.0.0.8", LOCALHOST].map((address) => ({ address, family: 4 }));
-      setImmediate(() => rest[1](null, found));
-    };
-    dns.lookup = fake as never;
-    syncBuiltinESMExports();
-    try {
-      await program(async () => {
-        for (const happyEyeballsDelay of [null, 10, 0]) {
+    }),
+  );
+
+  testOn(
+    ["node"],
+    "takes the first local address that it can use [BaseEventLoopWithSelectorTests.test_create_connection_multiple_errors_local_addr]",
+    () =>
+      withNames(
+        {
+          "several.test": ["127.0.0.7", LOCALHOST],
+          "local.test": ["198.51.100.1", LOCALHOST],
+          "foreign.test": ["198.51.100.1", "198.51.100.2"],
+        },
+        async () => {
           const server = await startServer((_reader, writer) => writer.close(), LOCALHOST, 0);
-          const [, writer] = await openConnection("several.test", server.port, { happyEyeballsDelay });
-          assert.equal((writer.getExtraInfo("peername") as { address: string }).address, LOCALHOST);
-          writer.close();
-          await writer.waitClosed();
           const { port } = server;
+          const [, writer] = await openConnection(LOCALHOST, port, { localAddr: ["local.test", 0] });
+          assert.equal((writer.getExtraInfo("sockname") as SocketAddress).address, LOCALHOST);
+          writer.close();
+          const foreign = await assert.rejects<{ code: string }>(
+            openConnection(LOCALHOST, port, { localAddr: ["foreign.test", 0] }),
+          );
+          assert.equal(foreign.code, "EADDRNOTAVAIL");
           server.close();
           await server.waitClosed();
 
-          const error = await assert.rejects<ConnectError>(
-            openConnection("several.test", port, { happyEyeballsDelay }),
-            ConnectError,
-          );
+          const connect = (allErrors: boolean) =>
+            openConnection("several.test", port, { localAddr: ["local.test", 0], allErrors });
+          const error = await assert.rejects<ConnectError>(connect(false), ConnectError);
+          const all = await assert.rejects<ExceptionGroup>(connect(true), ExceptionGroup);
+          const errors = [...error.attempts.map((attempt) => attempt.error), ...all.errors];
           assert.deepEqual(
-            error.attempts.map(({ address }) => address),
-            [`127.0.0.7:${port}`, `127.0.0.8:${port}`, `127.0.0.1:${port}`],
+            errors.map((one) => (one as { code: string }).code),
+            ["ECONNREFUSED", "ECONNREFUSED", "ECONNREFUSED", "ECONNREFUSED"],
           );
-          assert.match(
-            error.message,
-            /^cannot connect to several\.test:\d+: 127\.0\.0\.7:\d+: .*ECONNREFUSED/,
-          );
-          const all = await assert.rejects<ExceptionGroup>(
-            openConnection("several.test", port, { happyEyeballsDelay, allErrors: true }),
-            ExceptionGroup,
-          );
-          assert.equal(all.errors.length, 3);
-        }
-      })();
-    } finally {
-      dns.lookup = real;
-      syncBuiltinESMExports();
-    }
-  });
+        },
+      ),
+  );
 
   test("says what was tried", () => {
     const error = new ConnectError("example.com:80", [

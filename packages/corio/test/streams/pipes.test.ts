@@ -19,6 +19,7 @@ import {
   connectReadPipe,
   connectWritePipe,
   createConnection,
+  createDatagramEndpoint,
   fromNode,
   fromWeb,
   openConnection,
@@ -29,11 +30,22 @@ import {
   toNode,
   toWeb,
 } from "corio/streams";
-import type { StreamWriter, WriteTransport } from "corio/streams";
+import type { BaseTransport, StreamWriter, WriteTransport } from "corio/streams";
 import { assert, describe, test, testOn } from "../support/harness.ts";
+import { show } from "../support/primitives.ts";
 import { runProgram } from "../support/program.ts";
+import { onTerminal } from "../support/terminal.ts";
 import { makeCertificate } from "./support/certificate.ts";
-import { bytes, LOCALHOST, noteExceptions, Recorder, testProgram, text, withFolder } from "./support/net.ts";
+import {
+  bytes,
+  LOCALHOST,
+  noteExceptions,
+  Recorder,
+  testProgram,
+  text,
+  warningsOf,
+  withFolder,
+} from "./support/net.ts";
 
 describe("connectReadPipe", () => {
   testProgram(
@@ -160,6 +172,98 @@ describe("connectWritePipe", () => {
     },
   );
 
+  /** A pipe that takes one write at a time, each when the test lets it. */
+  class Slow extends Writable {
+    readonly taken: string[] = [];
+    isFinished = false;
+    #done: (() => void) | null = null;
+
+    constructor() {
+      super({ highWaterMark: 1 });
+      this.once("finish", () => (this.isFinished = true));
+    }
+
+    override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
+      this.taken.push(text(chunk));
+      this.#done = done;
+    }
+
+    let(): void {
+      const done = this.#done;
+      this.#done = null;
+      done?.();
+    }
+  }
+
+  testProgram(
+    "keeps what the pipe does not take yet, and ends behind it [UnixWritePipeTransportTests.test_write_buffer] [UnixWritePipeTransportTests.test_write_eof_pending] [UnixWritePipeTransportTests.test_close_closing]",
+    async () => {
+      const pipe = new Slow();
+      const lost = new Future<unknown>();
+      const [transport] = await connectWritePipe(
+        () => ({ connectionLost: (error: unknown) => lost.setResult(error) }),
+        pipe,
+      );
+      transport.write(bytes("previous"));
+      await sleep(0);
+      transport.write(bytes("more"));
+      transport.writeEof();
+      assert.equal(transport.getWriteBufferSize(), 12);
+      await sleep(0);
+      assert.deepEqual(pipe.taken, ["previous"]);
+      transport.close();
+      transport.close();
+      assert.equal(transport.isClosing(), true);
+      pipe.let();
+      while (pipe.taken.length < 2) await sleep(0);
+      assert.deepEqual(pipe.taken, ["previous", "more"]);
+      assert.equal(pipe.isFinished, false);
+      assert.equal(lost.done(), false);
+      pipe.let();
+      assert.equal(await lost, null);
+      assert.equal(pipe.isFinished, true);
+      transport.close();
+    },
+  );
+
+  test("writes nothing to a pipe that is gone, with a warning [UnixWritePipeTransportTests.test_write_close]", async () => {
+    const codes = await warningsOf(() =>
+      run(async () => {
+        const pipe = new Slow();
+        const lost = new Future<unknown>();
+        const [transport] = await connectWritePipe(
+          () => ({ connectionLost: (error: unknown) => lost.setResult(error) }),
+          pipe,
+        );
+        pipe.destroy();
+        assert.equal(await lost, null);
+        for (let count = 0; count < 5; count++) transport.write(bytes("data"));
+        assert.equal(transport.getWriteBufferSize(), 0);
+        await sleep(0);
+        assert.deepEqual(pipe.taken, []);
+      }),
+    );
+    assert.deepEqual(codes, ["CORIO_WRITE_AFTER_CLOSE"]);
+  });
+
+  test("and connectReadPipe leave nothing open with the loop, and can be shown then [EventLoopTestsMixin.test_unclosed_pipe_transport]", async () => {
+    const from = new PassThrough();
+    const to = new Slow();
+    const transports: BaseTransport[] = [];
+    const codes = await warningsOf(() =>
+      run(async () => {
+        transports.push((await connectReadPipe(() => new Recorder(), from))[0]);
+        transports.push((await connectWritePipe(() => ({}), to))[0]);
+      }),
+    );
+    assert.deepEqual(codes, ["CORIO_UNCLOSED", "CORIO_UNCLOSED"]);
+    assert.deepEqual([from.destroyed, to.destroyed], [true, true]);
+    for (const transport of transports) {
+      assert.equal(transport.isClosing(), true);
+      assert.match(show(transport), /^<Transport pipe clos(ed|ing), 0 bytes buffered>$/);
+    }
+  });
+
   test("reads standard input, writes standard output", async () => {
     // The program's source comes by its standard input, whose rest is what it reads.
     const ended = await runProgram(`
@@ -175,6 +279,44 @@ describe("connectWritePipe", () => {
       });
     `);
     assert.deepEqual(ended.stdout, ["rest: 0"], ended.stderr);
+  });
+});
+
+describe("a terminal", () => {
+  test("can be read from and written to [EventLoopTestsMixin.test_read_pty_output] [EventLoopTestsMixin.test_write_pty] [EventLoopTestsMixin.test_bidirectional_pty]", async () => {
+    const result = await onTerminal(
+      `
+      import { run } from "corio";
+      import { connectReadPipe, connectWritePipe, StreamReader, StreamReaderProtocol } from "corio/streams";
+      const encode = (text) => new TextEncoder().encode(text);
+      await run(async () => {
+        const reader = new StreamReader();
+        const [input] = await connectReadPipe(() => new StreamReaderProtocol(reader), process.stdin);
+        const [output] = await connectWritePipe(() => ({}), process.stdout);
+        output.write(encode("terminals: " + process.stdin.isTTY + " " + process.stdout.isTTY + "\\n"));
+        for (const prompt of ["first? ", "second? "]) {
+          output.write(encode(prompt));
+          const line = new TextDecoder().decode(await reader.readline());
+          output.write(encode("[" + line.trimEnd() + "]\\n"));
+        }
+        output.write(encode("the end? "));
+        const rest = await reader.read();
+        output.write(encode("[" + rest.length + " bytes]\\n"));
+        input.close();
+      });
+      process.exit();
+    `,
+      [
+        ["first? ", "1\r"],
+        ["second? ", "2345\r"],
+        ["the end? ", "\u0004"],
+      ],
+    );
+    // Where nothing makes a terminal there is none to read from.
+    if (result === null) return;
+    for (const line of ["terminals: true true", "[1]", "[2345]", "[0 bytes]"])
+      assert.ok(result.output.includes(line), result.output);
+    assert.equal(result.status, "0");
   });
 });
 
@@ -270,6 +412,66 @@ describe("sendfile", () => {
         }
       }),
   );
+
+  testProgram("sends a part over TLS [SendfileMixin.test_sendfile_ssl_partial]", () =>
+    withFile(async (path, content) => {
+      let count = 0;
+      const data = await received(async (transport) => {
+        count = await sendfile(transport, path, { offset: 1000, count: 100 });
+      }, true);
+      assert.equal(count, 100);
+      assert.ok(content.subarray(1000, 1100).equals(data));
+    }),
+  );
+
+  testProgram(
+    "has sent all when the peer closes at its end [SendfileMixin.test_sendfile_close_peer_after_receiving] [SendfileMixin.test_sendfile_ssl_close_peer_after_receiving]",
+    () =>
+      withFile(async (path, content) => {
+        const certificate = makeCertificate("localhost");
+        for (const tls of [false, true]) {
+          const chunks: Uint8Array[] = [];
+          const closed = new Future<void>();
+          await using server = await startServer(
+            async (reader, writer) => {
+              chunks.push(await reader.readexactly(content.length));
+              writer.close();
+              await writer.waitClosed();
+              closed.setResult();
+            },
+            LOCALHOST,
+            0,
+            tls ? { ssl: certificate } : {},
+          );
+          const [transport, protocol] = await createConnection(
+            () => new Recorder(),
+            LOCALHOST,
+            server.port,
+            tls ? { ssl: { ca: certificate.cert }, serverHostname: "localhost" } : {},
+          );
+          assert.equal(await sendfile(transport, path), content.length);
+          // It reads on, and so hears of the end.
+          assert.equal(await protocol.lost, null);
+          await closed;
+          assert.ok(content.equals(Buffer.concat(chunks)));
+        }
+      }),
+  );
+
+  testProgram("is not for datagrams [SendfileMixin.test_sendfile_not_supported]", async () => {
+    const lost = new Future<unknown>();
+    const [transport] = await createDatagramEndpoint(
+      () => ({ connectionLost: (error: unknown) => lost.setResult(error) }),
+      { localAddr: [LOCALHOST, 0] },
+    );
+    assert.throws(
+      () => sendfile(transport as never, "package.json"),
+      /expects the transport of a connection/,
+    );
+    assert.equal(transport.getWriteBufferSize(), 0);
+    transport.close();
+    assert.equal(await lost, null);
+  });
 
   testProgram("lets nothing else be written [SendfileMixin.test_sendfile_prevents_bare_write]", () =>
     withFile(async (path, content) => {

@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, writeFileSync } from "node:fs";
 import { createServer as createNetServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import {
@@ -21,7 +22,7 @@ import {
   startServer,
   startUnixServer,
 } from "corio/streams";
-import type { Server, StreamReader, StreamWriter } from "corio/streams";
+import type { Server, SocketAddress, StreamReader, StreamWriter } from "corio/streams";
 import { assert, describe, hostName, test } from "../support/harness.ts";
 import { show } from "../support/primitives.ts";
 import { bytes, LOCALHOST, noteExceptions, Recorder, testProgram, text, withFolder } from "./support/net.ts";
@@ -234,7 +235,57 @@ describe("a server", () => {
   );
 
   testProgram(
-    "listens on all addresses without a host [EventLoopTestsMixin.test_create_server_dual_stack]",
+    "listens on IPv6 [BaseEventLoopWithSelectorTests.test_create_server_ipv6] [EventLoopTestsMixin.test_create_server_multiple_hosts_ipv6]",
+    async () => {
+      // This machine's; those of a link only would need its name.
+      const others = Object.values(networkInterfaces())
+        .flatMap((found) => found ?? [])
+        .filter(
+          ({ family, internal, address }) => family === "IPv6" && !internal && !address.startsWith("fe80"),
+        )
+        .map(({ address }) => address);
+      const hosts = ["::1", ...others];
+      await using server = await startServer((_reader, writer) => writer.close(), [...hosts, "::1"], 0);
+      assert.equal(server.sockets.length, hosts.length);
+      for (const [index, listener] of server.addresses.entries()) {
+        const { address, port, family } = listener as SocketAddress;
+        assert.deepEqual([address, family], [hosts[index], "IPv6"]);
+        const [reader, writer] = await openConnection(address, port);
+        assert.equal((await reader.read()).length, 0);
+        writer.close();
+      }
+    },
+  );
+
+  testProgram(
+    "fails when the name of its host is not found [BaseEventLoopWithSelectorTests.test_create_server_no_getaddrinfo]",
+    async () => {
+      const error = await assert.rejects<{ syscall: string }>(startServer(idle, "nowhere.invalid", 0));
+      assert.equal(error.syscall, "getaddrinfo");
+    },
+  );
+
+  testProgram(
+    "shares its port when that is wanted, or says that the host cannot [EventLoopTestsMixin.test_create_server_reuse_port] [BaseEventLoopWithSelectorTests.test_create_server_nosoreuseport] [BaseEventLoopWithSelectorTests.test_create_server_soreuseport_only_defined]",
+    async () => {
+      const open = (port: number) => createServer(() => new Recorder(), LOCALHOST, port, { reusePort: true });
+      if (process.versions.node.startsWith("20.")) {
+        assert.throws(() => open(0), ValueError);
+        return;
+      }
+      await using first = await open(0);
+      await using second = await open(first.port);
+      assert.equal(second.port, first.port);
+      assert.equal(second.sockets.length, 1);
+      // Both have to want it.
+      await using alone = await createServer(() => new Recorder(), LOCALHOST, 0);
+      const error = await assert.rejects<{ code: string }>(open(alone.port));
+      assert.equal(error.code, "EADDRINUSE");
+    },
+  );
+
+  testProgram(
+    "listens on all addresses without a host [EventLoopTestsMixin.test_create_server_dual_stack] [BaseEventLoopWithSelectorTests.test_create_server_empty_host]",
     async () => {
       for (const host of [null, ""]) {
         await using server = await startServer(idle, host, 0);

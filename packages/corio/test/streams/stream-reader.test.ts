@@ -291,7 +291,7 @@ describe("a StreamReader: readline", () => {
     yield* failure(reader.readline(), RangeError);
   });
 
-  test("is what for await uses, until the end", () =>
+  test("is what for await uses, until the end [StreamReaderTests.test_readline]", () =>
     run(async () => {
       const reader = new StreamReader();
       reader.feedData(LINE);

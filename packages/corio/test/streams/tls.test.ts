@@ -2,6 +2,8 @@
 import { createServer as createNetServer } from "node:net";
 import type { Socket } from "node:net";
 import { join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import {
   ArgumentTypeError,
   CancelledError,
@@ -12,6 +14,9 @@ import {
   run,
   RuntimeError,
   sleep,
+  timeout,
+  timeoutAt,
+  TimeoutError,
   ValueError,
 } from "corio";
 import {
@@ -129,6 +134,41 @@ describe("TLS", () => {
     },
   );
 
+  testProgram(
+    "refuses over a Unix socket, too [EventLoopTestsMixin.test_create_unix_server_ssl_verify_failed]",
+    () =>
+      withFolder(async (folder) => {
+        const path = join(folder, "socket");
+        await using server = await startUnixServer(echo, path, onServer);
+        assert.equal(server.isServing(), true);
+        await assert.rejects(
+          openUnixConnection(path, { ssl: true, serverHostname: "localhost" }),
+          /self-signed|self signed|certificate|UnknownIssuer/i,
+        );
+      }),
+  );
+
+  testProgram(
+    "compares the certificate with the host that was given, unless there is another name [BaseEventLoopWithSelectorTests.test_create_connection_ssl_server_hostname_default]",
+    async () => {
+      for (const [theirs, accepted, refused] of [
+        [certificate, [undefined, null, "localhost", ""], ["other.example"]],
+        [other, ["other.example", ""], [undefined, "localhost"]],
+      ] as const) {
+        await using server = await startServer(echo, LOCALHOST, 0, { ssl: theirs });
+        const connect = (serverHostname: string | null | undefined) =>
+          openConnection("localhost", server.port, { ssl: { ca: theirs.cert }, serverHostname });
+        for (const name of accepted) {
+          const [, writer] = await connect(name);
+          writer.close();
+          await writer.waitClosed();
+        }
+        for (const name of refused)
+          await assert.rejects(connect(name), /altnames|NotValidForName|does not match/i);
+      }
+    },
+  );
+
   testProgram("asks the client for a certificate", async () => {
     const names: unknown[] = [];
     await using server = await startServer(
@@ -159,7 +199,7 @@ describe("TLS", () => {
   });
 
   testProgram(
-    "gives up a handshake that takes too long [TestSSL.test_ssl_handshake_timeout] [BaseStartTLS.test_handshake_timeout] [TestSSL.test_handshake_timeout_handler_leak]",
+    "gives up a handshake that takes too long [TestSSL.test_ssl_handshake_timeout] [BaseStartTLS.test_handshake_timeout] [TestSSL.test_handshake_timeout_handler_leak] [TestSSL.test_create_connection_ssl_slow_handshake] [BaseStartTLS.test_create_connection_ssl_slow_handshake]",
     async () => {
       // A server that never answers.
       await using server = await startServer((reader) => reader.read(), LOCALHOST, 0);
@@ -247,6 +287,66 @@ describe("TLS", () => {
       await writer.waitClosed();
     },
   );
+
+  testProgram(
+    "sends what it has to a slow peer that has ended already [TestSSL.test_remote_shutdown_receives_trailing_data_on_slow_socket]",
+    async () => {
+      const size = 16 * 1024 * 1024;
+      const accepted = new Future<{ peer: TLSSocket }>();
+      const server = createTlsServer({ ...certificate, allowHalfOpen: true }, (peer) =>
+        accepted.setResult({ peer: peer.pause() }),
+      );
+      const listening = new Future<void>();
+      server.listen(0, LOCALHOST, () => listening.setResult());
+      await listening;
+      const { port } = server.address() as { port: number };
+      const [transport, protocol] = await createConnection(() => new Recorder(), LOCALHOST, port, onClient);
+      const { peer } = await accepted;
+      transport.write(new Uint8Array(size));
+      peer.end();
+      await protocol.ended;
+      assert.equal(transport.isClosing(), true);
+      assert.ok(transport.getWriteBufferSize() > 0);
+      assert.equal(protocol.lost.done(), false);
+      // Only now does it read.
+      let count = 0;
+      const everything = new Future<void>();
+      peer.on("data", (data: Uint8Array) => {
+        count += data.length;
+        if (count === size) everything.setResult();
+      });
+      peer.resume();
+      await everything;
+      assert.equal(await protocol.lost, null);
+      peer.destroy();
+      server.close();
+    },
+  );
+
+  test("that is given up leaves no warnings [TestSSL.test_connect_timeout_warning]", async () => {
+    const codes = await warningsOf(() =>
+      run(async () => {
+        const server = await startServer(
+          async (reader, writer) => {
+            await reader.read().catch(() => undefined);
+            writer.close();
+          },
+          LOCALHOST,
+          0,
+        );
+        const { port } = server;
+        const connect = () => createConnection(() => new Recorder(), LOCALHOST, port, onClient);
+        // It is connected, and then nobody answers.
+        await assert.rejects(timeout(0.01, connect), TimeoutError);
+        await assert.rejects(timeoutAt(getRunningLoop().time(), connect), TimeoutError);
+        server.close();
+        await server.waitClosed();
+        const error = await assert.rejects<{ code: string }>(connect());
+        assert.equal(error.code, "ECONNREFUSED");
+      }),
+    );
+    assert.deepEqual(codes, []);
+  });
 
   testProgram(
     "does not wait for ever to be closed [TestSSL.test_shutdown_timeout_handler_not_set]",
@@ -367,6 +467,31 @@ describe("startTls", () => {
       await writer.waitClosed();
     },
   );
+
+  testProgram("goes over TLS, too [TestSSL.test_create_server_ssl_over_ssl]", async () => {
+    const size = 1024 * 1024;
+    await using server = await startServer(
+      async (reader, writer) => {
+        const outer = writer.transport;
+        await writer.startTls(certificate);
+        assert.ok(writer.transport !== outer);
+        writer.write(await reader.readexactly(size));
+        writer.close();
+      },
+      LOCALHOST,
+      0,
+      onServer,
+    );
+    const [reader, writer] = await openConnection(LOCALHOST, server.port, onClient);
+    const outer = writer.getExtraInfo("sslObject");
+    await writer.startTls({ ca: certificate.cert }, { serverHostname: "localhost" });
+    assert.ok(writer.getExtraInfo("sslObject") !== outer);
+    writer.write(new Uint8Array(size).fill(7));
+    const data = await reader.readexactly(size);
+    assert.ok(data.every((byte) => byte === 7));
+    writer.close();
+    await writer.waitClosed();
+  });
 
   testProgram("closes the connection when it fails", async () => {
     const noted = noteExceptions();

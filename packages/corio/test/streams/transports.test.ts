@@ -350,7 +350,7 @@ describe("a transport", () => {
     writer.close();
   });
 
-  testProgram("aborts at once", async () => {
+  testProgram("aborts at once [SelectorTransportTests.test_abort]", async () => {
     await using server = await startServer(
       async (reader, writer) => {
         await reader.read().catch(() => undefined);

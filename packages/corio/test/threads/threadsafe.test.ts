@@ -1,4 +1,13 @@
-import { ArgumentTypeError, CancelledError, Future, getRunningLoop, run, RuntimeError, sleep } from "corio";
+import {
+  ArgumentTypeError,
+  CancelledError,
+  Future,
+  getRunningLoop,
+  run,
+  RuntimeError,
+  sleep,
+  Task,
+} from "corio";
 import {
   callSoonThreadsafe,
   checkCancelled,
@@ -59,6 +68,27 @@ describe("runCoroutineThreadsafe", () => {
     async () => {
       await using executor = new ThreadExecutor({ loopFunctions: { ...new Listener().functions } });
       assert.deepEqual(await executor.submit(work.askAndCancel), [true, "CancelledError", true, false]);
+    },
+  );
+
+  testRun(
+    "cancels the task on the loop [RunCoroutineThreadsafeTests.test_run_coroutine_threadsafe_and_cancel]",
+    async () => {
+      const tasks: Task[] = [];
+      await using executor = new ThreadExecutor({ loopFunctions: { ...new Listener().functions } });
+      const call = executor.submit(work.askAndCancel);
+      getRunningLoop().setTaskFactory((loop, work, options) => {
+        const task = new Task(work, { ...options, loop });
+        tasks.push(task as Task);
+        return task;
+      });
+      try {
+        assert.deepEqual(await call, [true, "CancelledError", true, false]);
+      } finally {
+        getRunningLoop().setTaskFactory(null);
+      }
+      assert.equal(tasks.length, 1);
+      assert.equal(tasks[0]?.cancelled(), true);
     },
   );
 
@@ -171,18 +201,15 @@ describe("callSoonThreadsafe", () => {
 });
 
 describe("wrapFuture", () => {
-  testRun(
-    "gives a future of corio back as it is [BaseFutureTests.test_wrap_future_future, DuckTests.test_wrap_future]",
-    async () => {
-      const future = new Future();
-      assert.equal(wrapFuture(future), future);
-      assert.throws(() => wrapFuture({} as never), ArgumentTypeError);
-      await Promise.resolve();
-    },
-  );
+  testRun("gives a future of corio back as it is [BaseFutureTests.test_wrap_future_future]", async () => {
+    const future = new Future();
+    assert.equal(wrapFuture(future), future);
+    assert.throws(() => wrapFuture({} as never), ArgumentTypeError);
+    await Promise.resolve();
+  });
 
   testKinds(
-    "is done when the other future is [BaseFutureTests.test_wrap_future, BaseFutureTests.test_wrap_future_use_running_loop]",
+    "is done when the other future is [BaseFutureTests.test_wrap_future] [BaseFutureTests.test_wrap_future_use_running_loop]",
     async (kind) => {
       await using executor = kind.make({ maxWorkers: 1, loopFunctions: { ...new Listener().functions } });
       assert.deepEqual(await executor.submit(work.wrapInTask, 1, 2), [3, true]);
@@ -194,6 +221,17 @@ describe("wrapFuture", () => {
     await using executor = kind.make({ maxWorkers: 1, loopFunctions: { ...listener.functions } });
     assert.deepEqual(await executor.submit(work.wrapAndCancel), [true, true]);
   });
+
+  testRun(
+    "belongs to the loop that was set where none runs [BaseFutureTests.test_wrap_future_use_global_loop]",
+    async () => {
+      await using executor = new ThreadExecutor({
+        maxWorkers: 1,
+        loopFunctions: { ...new Listener().functions },
+      });
+      assert.deepEqual(await executor.submit(work.wrapForLoop, 1, 2), [3, true]);
+    },
+  );
 
   testRun("needs a running loop [BaseFutureTests.test_wrap_future_without_loop]", async () => {
     await using executor = new ThreadExecutor({

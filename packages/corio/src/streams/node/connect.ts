@@ -31,7 +31,10 @@ import type { TlsClientOptions, TlsServerOptions } from "./handshake.ts";
 export interface ConnectionOptions extends TlsClientOptions {
   /** Which of the host's addresses are tried: 4, 6, or 0, the default, for both. */
   readonly family?: AddressFamily | undefined;
-  /** Where to connect from; a host's name, or an address, and a port (0 for any). asyncio: `local_addr`. */
+  /**
+   * Where to connect from; a host's name, or an address, and a port (0 for any). Of the addresses of a name the first
+   * that can be used is. asyncio: `local_addr`.
+   */
   readonly localAddr?: readonly [host: string, port: Port] | null | undefined;
   /**
    * Starts the attempt on the next address this much later, without waiting for the one before to fail: "happy
@@ -302,13 +305,22 @@ function* connectSocket(loop: EventLoop, target: Target): Steps<Socket> {
 
   const sockets: Socket[] = [];
   const attempt = function* (address: SocketAddress): Steps<Socket> {
-    const connecting = new Connecting(
-      loop,
-      { host: address.address, port, family: address.family === "IPv6" ? 6 : 4, ...from(address, locals) },
-      formatAddress(address),
-    );
-    sockets.push(connecting.socket);
-    return yield* connecting;
+    let unusable: unknown;
+    for (const from of starts(address, locals)) {
+      const connecting = new Connecting(
+        loop,
+        { host: address.address, port, family: address.family === "IPv6" ? 6 : 4, ...from },
+        formatAddress(address),
+      );
+      sockets.push(connecting.socket);
+      try {
+        return yield* connecting;
+      } catch (error) {
+        if (!UNUSABLE.has((error as { code?: unknown } | null)?.code)) throw error;
+        unusable = error;
+      }
+    }
+    throw unusable;
   };
   let winner: Socket | null = null;
   try {
@@ -347,17 +359,23 @@ function failure(target: Target, addresses: readonly SocketAddress[], errors: re
   });
 }
 
-/** Where the attempt on `address` starts from: the local address of its family. */
-function from(
+/** The codes of errors of a local address that is not this machine's, or in use; Deno has the third one. */
+const UNUSABLE: ReadonlySet<unknown> = new Set(["EADDRNOTAVAIL", "EADDRINUSE", "EINVAL"]);
+
+/** Where an attempt on `address` may start from: the local addresses of its family, one after another. */
+function starts(
   address: SocketAddress,
   locals: readonly SocketAddress[] | null,
-): { localAddress?: string; localPort?: number } {
-  if (locals === null) return {};
-  const local = locals.find(({ family }) => family === address.family);
-  if (local === undefined) {
+): readonly { localAddress?: string; localPort?: number }[] {
+  if (locals === null) return [{}];
+  const found = locals.filter(({ family }) => family === address.family);
+  if (found.length === 0) {
     throw new ValueError(`localAddr has no ${address.family} address to connect to ${address.address} from`);
   }
-  return { localAddress: local.address, ...(local.port === 0 ? {} : { localPort: local.port }) };
+  return found.map((local) => ({
+    localAddress: local.address,
+    ...(local.port === 0 ? {} : { localPort: local.port }),
+  }));
 }
 
 /** A socket on its way. Its own attempts at several addresses are off: they drop each one at a timeout. */

@@ -15,6 +15,8 @@ import { formatAddress, toFamily } from "./addresses.ts";
 import { requireFactory } from "./connect.ts";
 import { resolve, toAddressFamily, toPort } from "./dns.ts";
 import type { AddressFamily, Port } from "./dns.ts";
+import { reusePortOption } from "./reuse-port.ts";
+import type { ReusePort } from "./reuse-port.ts";
 
 /** Options of `createDatagramEndpoint`. */
 export interface DatagramOptions {
@@ -26,6 +28,11 @@ export interface DatagramOptions {
   readonly family?: AddressFamily | undefined;
   /** Allows to send to a broadcast address. asyncio: `allow_broadcast`. */
   readonly allowBroadcast?: boolean | undefined;
+  /**
+   * Lets several sockets be bound to the address and port; the system shares the datagrams out. Not on every system;
+   * needs Node 22.12 or newer, and does not work on Deno. asyncio: `reuse_port`.
+   */
+  readonly reusePort?: boolean | undefined;
   /** A socket of `node:dgram` to use, which is bound already, in place of the addresses. */
   readonly sock?: Socket | null | undefined;
 }
@@ -75,8 +82,11 @@ export function createDatagramEndpoint<P extends DatagramProtocol>(
   const remote = toEnd(`${where}: remoteAddr`, options.remoteAddr);
   const family = toAddressFamily(where, options.family);
   const { sock, allowBroadcast = false } = options;
+  const reusePort = reusePortOption(where, options.reusePort);
+  if (reusePort.reusePort === true && "Deno" in globalThis)
+    throw new ValueError(`${where}: Deno has no reusePort for datagrams`);
   if (sock !== undefined && sock !== null) {
-    if (local !== null || remote !== null || family !== 0 || allowBroadcast)
+    if (local !== null || remote !== null || family !== 0 || allowBroadcast || reusePort.reusePort === true)
       throw new ValueError(`${where}: no other option can be given together with sock`);
     if (typeof (sock as Partial<Socket>).send !== "function")
       throw badArgument(where, "a socket of node:dgram as sock", sock);
@@ -86,7 +96,7 @@ export function createDatagramEndpoint<P extends DatagramProtocol>(
   return call(where, function* ({ loop }) {
     if (sock !== undefined && sock !== null) return yield* makeEndpoint(loop, sock, null, protocolFactory);
     const ends = yield* findEnds(loop, local, remote, family);
-    const [socket, peer] = yield* openFirst(loop, ends, allowBroadcast);
+    const [socket, peer] = yield* openFirst(loop, ends, allowBroadcast, reusePort);
     return yield* makeEndpoint(loop, socket, peer, protocolFactory);
   });
 }
@@ -137,10 +147,11 @@ function* openFirst(
   loop: EventLoop,
   ends: readonly Ends[],
   allowBroadcast: boolean,
+  reusePort: ReusePort,
 ): Steps<[socket: Socket, remote: SocketAddress | null]> {
   let failed: unknown;
   for (const end of ends) {
-    const socket = createSocket({ type: end.family === "IPv6" ? "udp6" : "udp4" });
+    const socket = createSocket({ type: end.family === "IPv6" ? "udp6" : "udp4", ...reusePort });
     socket.on("error", ignore);
     let isOpen = false;
     try {
@@ -153,8 +164,10 @@ function* openFirst(
       if (allowBroadcast) socket.setBroadcast(true);
       if (remote !== null) {
         const connected = new Opening(loop, socket);
-        socket.connect(remote.port, remote.address, () => {
-          connected.succeed();
+        // Hosts tell the callback of a failure, and nobody else.
+        socket.connect(remote.port, remote.address, (error?: unknown) => {
+          if (error === undefined || error === null) connected.succeed();
+          else connected.fail(error);
         });
         yield* connected;
       }
@@ -224,6 +237,15 @@ function* makeEndpoint<P extends DatagramProtocol>(
       else endpoint.abort();
     }
   }
+}
+
+/** Hosts throw for what is no port in the middle of sending. */
+function requireAddress(where: string, address: unknown): void {
+  if (typeof address !== "object" || address === null || !("address" in address && "port" in address))
+    throw badArgument(where, "an object with address and port", address);
+  if (typeof address.address !== "string") throw badArgument(where, "a host's address", address.address);
+  if (toPort(where, address.port) === 0)
+    throw new ValueError(`${where} expects a port from 1 to 65535, got 0`);
 }
 
 class Endpoint extends TransportBase<DatagramProtocol> implements DatagramTransport {
@@ -296,8 +318,10 @@ class Endpoint extends TransportBase<DatagramProtocol> implements DatagramTransp
   }
 
   sendto(data: Uint8Array, address: Pick<SocketAddress, "address" | "port"> | null = null): void {
-    const bytes = requireBytes("sendto", data);
+    // A copy: what the system cannot take at once leaves later, and the caller may use its array again.
+    const bytes = new Uint8Array(requireBytes("sendto", data));
     const remote = this.#remote;
+    if (address !== null) requireAddress("sendto", address);
     if (remote !== null && address !== null && formatAddress(address) !== formatAddress(remote)) {
       throw new ValueError(
         `sendto: the endpoint is connected to ${formatAddress(remote)}, and cannot send to ${formatAddress(address)}`,

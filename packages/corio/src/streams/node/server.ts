@@ -21,6 +21,7 @@ import { formatAddress, toFamily } from "./addresses.ts";
 import { requireFactory, toPath } from "./connect.ts";
 import { requireHost, resolve, toAddressFamily, toPort } from "./dns.ts";
 import type { AddressFamily, Port } from "./dns.ts";
+import { reusePortOption } from "./reuse-port.ts";
 import { acceptTls, handOver, serverTls } from "./handshake.ts";
 import type { TlsServerOptions, TlsSettings } from "./handshake.ts";
 import { HostWait } from "../host-wait.ts";
@@ -244,14 +245,6 @@ function* findAddresses(
     }
   }
   return [...found.values()];
-}
-
-function reusePortOption(where: string, reusePort: boolean | undefined): { reusePort?: true } {
-  if (reusePort !== true) return {};
-  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  if (major < 22 || (major === 22 && minor < 12) || (major === 23 && minor < 1))
-    throw new ValueError(`${where}: reusePort needs Node 22.12 or newer`);
-  return { reusePort };
 }
 
 /** The codes of errors of an address that is not this machine's; Deno has the second one. */
