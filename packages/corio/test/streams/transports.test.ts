@@ -237,6 +237,21 @@ describe("a protocol", () => {
 });
 
 describe("a transport", () => {
+  testProgram("is made known before it is lost, also when it was lost before", async () => {
+    const protocol = new Recorder();
+    await using server = await createServer(() => protocol, LOCALHOST, 0);
+    // Before the loop has come to accept it.
+    server.sockets[0]?.on("connection", (socket) => socket.destroy());
+    const [, writer] = await openConnection(LOCALHOST, server.port);
+    assert.equal(await protocol.lost, null);
+    // Bun tells of the end, too.
+    assert.deepEqual(
+      protocol.calls.filter((call) => call !== "eofReceived"),
+      ["connectionMade", "connectionLost"],
+    );
+    writer.close();
+  });
+
   testProgram("writes several arrays [TransportTests.test_writelines]", async () => {
     const protocol = new Recorder();
     await using server = await createServer(() => protocol, LOCALHOST, 0);
