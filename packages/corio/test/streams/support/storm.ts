@@ -1,7 +1,7 @@
 /**
  * An echo server, and clients of which few behave: what `storm.test.ts` runs in small and `npm run proof` in large.
  *
- * All clients are connected at the same time. Then each does what its kind does. Nothing is measured in time: what has
+ * All clients are connected at the same time, and the server has a task for each. Then each does what its kind does. Nothing is measured in time: what has
  * to come back is counted, and what is left when all are gone.
  */
 import {
@@ -36,7 +36,7 @@ const KINDS = [
   "cancelled",
   /** The server's task for it is cancelled in the middle. */
   "abandoned",
-  /** Says nothing, and closes. */
+  /** Sends no message, and closes. */
   "silent",
 ] as const;
 
@@ -183,7 +183,9 @@ class Storm {
     this.mostOpen = Math.max(this.mostOpen, ++this.#open);
     try {
       const first = await reader.readexactly(HEADER);
-      this.#handlers.set(new DataView(first.buffer, first.byteOffset).getUint32(0), currentTask() as Task);
+      const number = new DataView(first.buffer, first.byteOffset).getUint32(0);
+      this.#handlers.set(number, currentTask() as Task);
+      if (this.#everybody[number] !== "cancelled") this.#noteOpen();
       for (;;) {
         const header = await reader.readexactly(HEADER);
         const length = new DataView(header.buffer, header.byteOffset).getUint32(0);
@@ -201,6 +203,7 @@ class Storm {
 
   // ── The clients ───────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** The server has taken in one more. One that is to be cancelled counts when that is done. */
   #noteOpen(): void {
     if (--this.#missing === 0) this.#allOpen.set();
   }
@@ -212,13 +215,10 @@ class Storm {
       kind === "slow" ? { limit: 64 } : {},
     );
     try {
-      // One that is to be cancelled counts when that is done.
-      if (kind !== "cancelled") this.#noteOpen();
-      await this.#allOpen.wait();
-      if (kind === "silent") return;
       const hello = new Uint8Array(HEADER);
       new DataView(hello.buffer).setUint32(0, number);
       writer.write(hello);
+      await this.#allOpen.wait();
       await this.#behave(kind, number, reader, writer);
     } finally {
       await closed(writer);
