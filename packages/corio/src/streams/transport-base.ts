@@ -151,7 +151,8 @@ export abstract class TransportBase<P extends BaseProtocol<never>>
   }
 
   isClosing(): boolean {
-    return this.isShuttingDown;
+    // Also when it is lost and the protocol has not heard of it yet: who only writes and drains would go on otherwise.
+    return this.isShuttingDown || this.isLost;
   }
 
   setProtocol(protocol: BaseProtocol): void {
