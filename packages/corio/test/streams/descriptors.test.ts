@@ -5,19 +5,21 @@ import { assert, describe, hostName, test, testOn } from "../support/harness.ts"
 import { runProgram, startProgram } from "../support/program.ts";
 import { LOCALHOST, program, text } from "./support/net.ts";
 
-const withDescriptors = (count: number): readonly string[] => [
-  "sh",
-  "-c",
-  `ulimit -n ${count} && exec "$@"`,
-  "sh",
-];
+/** Enough for a host to load a program, which then takes all that it is not to have. */
+const under = ["sh", "-c", 'ulimit -n 256 && exec "$@"', "sh"] as const;
+
+const takeAll = `
+  import { closeSync, openSync } from "node:fs";
+  const held = [];
+  const takeAll = () => { for (;;) { try { held.push(openSync("/dev/null")); } catch { return; } } };
+  const giveBack = (count) => { for (const fd of held.splice(0, count)) closeSync(fd); };
+`;
 
 describe("a program without a free descriptor", () => {
   test("is told so by what it tries, and goes on when there are some again", async () => {
     const work = JSON.stringify(new URL("../threads/fixtures/work.ts", import.meta.url).href);
     const { stdout, stderr } = await runProgram(
-      `
-      import { closeSync, openSync } from "node:fs";
+      `${takeAll}
       import { run } from "corio";
       import { atomicWriteFile, openFile, readFile } from "corio/files";
       import { createDatagramEndpoint, openConnection, startServer } from "corio/streams";
@@ -59,17 +61,16 @@ describe("a program without a free descriptor", () => {
         };
         // What is opened once, by the host.
         await report();
-        const held = [];
-        for (;;) { try { held.push(openSync("/dev/null")); } catch { break; } }
-        try { await report(); }
-        finally { for (const fd of held) closeSync(fd); }
+        takeAll();
+        await report();
+        giveBack(held.length);
         await report();
         console.log(tokens, "tokens are missing");
         server.close();
         await server.waitClosed();
       });
     `,
-      { under: withDescriptors(80) },
+      { under },
     );
     assert.equal(stderr, "");
     const names = [
@@ -98,7 +99,7 @@ describe("a program without a free descriptor", () => {
     "as a server keeps the connections that it has, and serves new ones later",
     async () => {
       const { printed, ended, kill } = startProgram(
-        `
+        `${takeAll}
       import { getRunningLoop, run } from "corio";
       import { startServer } from "corio/streams";
       await run(async () => {
@@ -113,11 +114,13 @@ describe("a program without a free descriptor", () => {
           await writer.waitClosed();
           console.log("gone", ++gone, "!");
         }, "127.0.0.1", 0, { backlog: 1000 });
+        takeAll();
+        giveBack(40);
         console.log("port", server.port, "!");
         await server.serveForever();
       });
     `,
-        { under: withDescriptors(64) },
+        { under },
       );
       const port = Number(/port (\d+)/.exec(await printed("!"))?.[1]);
       const counts = { echoed: 0, closed: 0 };
@@ -146,7 +149,7 @@ describe("a program without a free descriptor", () => {
       );
       assert.equal(counts.echoed + counts.closed, 100);
       // Node closes at once what it cannot keep, and tells nobody; on Bun they wait.
-      if (hostName === "node") assert.ok(counts.echoed > 20 && counts.closed > 0);
+      if (hostName === "node") assert.ok(counts.echoed >= 20 && counts.closed >= 20);
       else assert.deepEqual(counts, { echoed: 100, closed: 0 });
     },
   );
