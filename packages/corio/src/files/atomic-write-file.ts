@@ -68,7 +68,7 @@ async function replaceFile(
   const path = await realpath(wanted).catch(unless("ENOENT", () => wanted));
   const old = await stat(path).catch(unless("ENOENT", () => null));
   const directory = dirname(path);
-  const temporary = join(directory, `.${basename(path)}.${randomUUID()}.tmp`);
+  const temporary = join(directory, temporaryName(basename(path)));
   const mode = options.mode ?? (old === null ? undefined : old.mode & 0o7777);
   signal.throwIfAborted();
   const handle = await open(temporary, "wx", mode);
@@ -88,6 +88,15 @@ async function replaceFile(
     throw error;
   }
   await syncDirectory(directory);
+}
+
+/** How long a name may be on most systems, in bytes. */
+const LONGEST_NAME = 255;
+
+/** Begins as the file's name, for who finds it after a crash, as far as there is room for that. */
+function temporaryName(name: string): string {
+  const end = `.${randomUUID()}.tmp`;
+  return Buffer.byteLength(name) + end.length < LONGEST_NAME ? `.${name}${end}` : end;
 }
 
 /** A rename is on the disk when the directory is. Windows cannot do this, and some file systems do not. */

@@ -4,6 +4,7 @@ import { badArgument, isCancelledError, RuntimeError, ValueError } from "../erro
 import { coroutine } from "../futures/coroutine.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import { showAs } from "#host";
+import { Lock } from "../library/lock.ts";
 import { until } from "../library/until.ts";
 import { concatenate, LineSplitter } from "./line-splitter.ts";
 import type { LineOptions } from "./line-splitter.ts";
@@ -27,6 +28,10 @@ export class File implements AsyncDisposable {
   /** A read whose task was cancelled. The operating system cannot take it back: the next read gets what it gives. */
   #reading: Promise<Uint8Array> | null = null;
   #closing: Promise<void> | null = null;
+  /** One write at a time: each is done in pieces, and another's must not come in between. @internal */
+  readonly writeLock: Lock = new Lock();
+  /** The write that is under way. It rejects with nothing: who waits in `write` hears of errors. */
+  #writing: Promise<unknown> | null = null;
   /** A task waits in a read: a second one would get what belongs to it. */
   #isWaited = false;
 
@@ -70,16 +75,24 @@ export class File implements AsyncDisposable {
   }
 
   /**
-   * Writes all of `data`.
+   * Writes all of `data`. What several tasks write comes one after another, not mixed.
    *
    * Cancel safety: a cancel waits for the piece that is being written (64 KiB); what comes after it is not written.
    *
-   * Throws what the operating system reports, such as `ENOSPC`.
+   * Throws what the operating system reports, such as `ENOSPC`, and `RuntimeError` when the file is closed.
    */
   write(data: FileData): Coroutine<void> {
     if (typeof data !== "string" && !(data instanceof Uint8Array))
       throw badArgument("File.write", "a string or bytes", data);
-    return until((signal) => writeAll(this.handle, data, signal));
+    return writeInTurn(this, data);
+  }
+
+  /** @internal */
+  startWriting(data: FileData, signal: AbortSignal): Promise<void> {
+    if (this.#closing !== null) throw new RuntimeError(`the file ${this.#path} is closed`);
+    const writing = writeAll(this.handle, data, signal);
+    this.#writing = writing.catch(() => undefined);
+    return writing;
   }
 
   /** Makes the operating system bring what was written to the disk. Cancel safety: as with `write`. */
@@ -89,8 +102,13 @@ export class File implements AsyncDisposable {
 
   /** Closes the file, after what is being read or written. Does nothing the second time. Cannot be cancelled. */
   close(): Promise<void> {
-    this.#closing ??= this.handle.close();
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#writing;
+    await this.handle.close();
   }
 
   /** Closes the file at the end of an `await using` block. */
@@ -149,6 +167,15 @@ const readRest = coroutine(function* read(file: File): Generator<object, Uint8Ar
   } catch (error) {
     for (const chunk of chunks.reverse()) file.putBack(chunk);
     throw error;
+  }
+});
+
+const writeInTurn = coroutine(function* write(file: File, data: FileData): Generator<object, void, unknown> {
+  yield* file.writeLock.acquire();
+  try {
+    yield* until((signal) => file.startWriting(data, signal));
+  } finally {
+    file.writeLock.release();
   }
 });
 

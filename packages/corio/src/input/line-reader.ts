@@ -66,8 +66,9 @@ class PlainReader extends LineReader {
   protected start(): void {
     const input = this.#input;
     if (input.readableEnded || input.destroyed) {
+      const error = input.errored;
       // Not at once: who waits is about to.
-      queueMicrotask(this.#onEnd);
+      queueMicrotask(error === null ? this.#onEnd : () => this.#onError(error));
       return;
     }
     input.on("data", this.#onData).on("end", this.#onEnd).on("close", this.#onEnd).on("error", this.#onError);

@@ -38,6 +38,8 @@ export abstract class TransportBase<P extends BaseProtocol<never>>
   protected readonly loop: EventLoop;
   protected readonly flow: FlowControl;
   protected protocol: P;
+  /** The protocol knows of the connection; before that it is told of nothing, whatever happens. */
+  protected isMade = false;
   protected isLost = false;
   protected isShuttingDown = false;
   /** What the connection is lost by. */
@@ -75,7 +77,7 @@ export abstract class TransportBase<P extends BaseProtocol<never>>
 
   /** Has `deliver` called by the loop. */
   protected schedule(): void {
-    if (this.#isHandleReady || this.#isOver) return;
+    if (this.#isHandleReady || this.#isOver || !this.isMade) return;
     this.#isHandleReady = true;
     this.loop.scheduler.callSoon(this.#handle);
   }
@@ -85,6 +87,9 @@ export abstract class TransportBase<P extends BaseProtocol<never>>
     const { loop } = this;
     const context = this.#handle.getContext();
     loop.callSoonIn(context, () => {
+      this.isMade = true;
+      // It may be gone already.
+      if (this.isLost) this.schedule();
       (this.protocol as BaseProtocol).connectionMade?.(this);
     });
     loop.callSoonIn(context, () => {
@@ -146,7 +151,8 @@ export abstract class TransportBase<P extends BaseProtocol<never>>
   }
 
   isClosing(): boolean {
-    return this.isShuttingDown;
+    // Also when it is lost and the protocol has not heard of it yet: who only writes and drains would go on otherwise.
+    return this.isShuttingDown || this.isLost;
   }
 
   setProtocol(protocol: BaseProtocol): void {

@@ -338,6 +338,23 @@ export abstract class Executor implements CallOwner, WorkerOwner, AsyncDisposabl
 
   /** @internal */
   noteEnd(worker: WorkerHandle, how: string, cause: unknown): void {
+    this.#noteGone(worker, how, cause, (called) => {
+      return `the ${worker.kind} that called ${called} ${how} before the function returned`;
+    });
+  }
+
+  /** @internal */
+  noteFailedStart(worker: WorkerHandle, cause: unknown): void {
+    const how = `could not be started: ${cause instanceof Error ? cause.message : String(cause)}`;
+    this.#noteGone(worker, how, cause, (called) => `the ${worker.kind} that was to call ${called} ${how}`);
+  }
+
+  #noteGone(
+    worker: WorkerHandle,
+    how: string,
+    cause: unknown,
+    describeLoss: (called: string) => string,
+  ): void {
     if (!this.#workers.delete(worker)) return;
     const { call, loop, isEnding } = worker;
     worker.isEnding = true;
@@ -349,13 +366,8 @@ export abstract class Executor implements CallOwner, WorkerOwner, AsyncDisposabl
       this.#endIfDone();
       return;
     }
-    const called = `'${call.request.target.exportName}'`;
-    call.fail(
-      new BrokenWorkerError(
-        `the ${worker.kind} that called ${called} ${how} before the function returned`,
-        cause === undefined ? {} : { cause },
-      ),
-    );
+    const message = describeLoss(`'${call.request.target.exportName}'`);
+    call.fail(new BrokenWorkerError(message, cause === undefined ? {} : { cause }));
     this.#noteOver(call, worker);
   }
 

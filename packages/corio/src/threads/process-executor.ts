@@ -86,7 +86,7 @@ class Process extends WorkerHandle {
     this.#child.on("error", (error) => {
       cause = error;
       // It could not be started: there will be no other event.
-      if (this.#child.pid === undefined) owner.noteEnd(this, "could not be started", error);
+      if (this.#child.pid === undefined) owner.noteFailedStart(this, error);
     });
     this.#child.on("exit", (code, signal) => {
       const how = signal ?? `exit code ${String(code)}`;

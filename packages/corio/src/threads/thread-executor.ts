@@ -111,7 +111,10 @@ class Thread extends WorkerHandle {
     });
     this.#worker.on("exit", (code) => {
       port1.close();
-      owner.noteEnd(this, `ended (exit code ${code})`, cause);
+      // For want of descriptors or memory. (Bun and Deno end the whole program then.)
+      if ((cause as { code?: unknown } | undefined)?.code === "ERR_WORKER_INIT_FAILED")
+        owner.noteFailedStart(this, cause);
+      else owner.noteEnd(this, `ended (exit code ${code})`, cause);
     });
   }
 

@@ -7,6 +7,8 @@ export interface WorkerOwner {
   noteMessage(worker: WorkerHandle, message: FromWorker): void;
   /** It is gone. `how` says in words why; `cause` is the error, if it was one. */
   noteEnd(worker: WorkerHandle, how: string, cause: unknown): void;
+  /** It never came to be. */
+  noteFailedStart(worker: WorkerHandle, cause: unknown): void;
 }
 
 /** A worker as the pool sees it: a thread or a process. */

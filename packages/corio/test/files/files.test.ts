@@ -1,4 +1,13 @@
-import { CancelledError, createTask, run, sleep, timeout, TimeoutError, ValueError } from "corio";
+import {
+  CancelledError,
+  createTask,
+  run,
+  RuntimeError,
+  sleep,
+  timeout,
+  TimeoutError,
+  ValueError,
+} from "corio";
 import {
   atomicWriteFile,
   openFile,
@@ -10,6 +19,7 @@ import {
   writeFile,
 } from "corio/files";
 import { assert, describe, hostName, test, testOn } from "../support/harness.ts";
+import { runProgram } from "../support/program.ts";
 
 const fs = process.getBuiltinModule("node:fs");
 const join = (...parts: readonly string[]): string => parts.join("/");
@@ -106,6 +116,37 @@ describe("an open file", () => {
       await assert.rejects(rest, CancelledError);
       assert.equal(new TextDecoder().decode(await file.read()), "456789");
       await file.close();
+    }));
+
+  test("has what several tasks write one after another, each as a whole", () =>
+    inDirectory(async (directory) => {
+      const path = join(directory, "a");
+      const file = await openFile(path, "w");
+      const size = 300_000;
+      const writing = ["a", "b", "c"].map((letter) => createTask(file.write(letter.repeat(size))));
+      // One that waits for its turn has written nothing.
+      const cancelled = createTask(file.write("x".repeat(size)));
+      await sleep(0);
+      cancelled.cancel();
+      await assert.rejects(cancelled, CancelledError);
+      for (const task of writing) await task;
+      await file.close();
+      const written = fs.readFileSync(path, "utf8");
+      assert.ok(written === "a".repeat(size) + "b".repeat(size) + "c".repeat(size));
+      await assert.rejects(file.write("late"), RuntimeError);
+    }));
+
+  test("is closed after what is being written", () =>
+    inDirectory(async (directory) => {
+      const path = join(directory, "a");
+      const file = await openFile(path, "w");
+      const writing = createTask(file.write(new Uint8Array(5_000_000)));
+      const next = createTask(file.write("more"));
+      await sleep(0);
+      await file.close();
+      await writing;
+      assert.equal(fs.statSync(path).size, 5_000_000);
+      await assert.rejects(next, RuntimeError);
     }));
 
   test("is read by one task at a time, and forgets an error", () =>
@@ -300,9 +341,65 @@ describe("atomicWriteFile", () => {
         assert.match(error.message, /could not write .*\/a, which is as it was: .*no space left on device/i);
         assert.equal(fs.readFileSync(path, "utf8"), "old");
         assert.deepEqual(fs.readdirSync(directory), ["a"]);
+        // Written in place: what fits is there, and the error says that it is not all.
+        for (const write of [
+          (data: Uint8Array) => writeFile(join(directory, "b"), data),
+          async (data: Uint8Array) => {
+            const file = await openFile(join(directory, "b"), "w");
+            try {
+              await file.write(data);
+            } finally {
+              await file.close();
+            }
+          },
+        ]) {
+          const error = await assert.rejects<NodeJS.ErrnoException>(write(new Uint8Array(1024 * 1024)));
+          assert.equal(error.code, "ENOSPC");
+        }
+        fs.rmSync(join(directory, "b"));
+        await atomicWriteFile(path, "there is room again");
+        assert.equal(fs.readFileSync(path, "utf8"), "there is room again");
       } finally {
         spawnSync("umount", [directory]);
       }
+    }));
+
+  // The system ends Deno's whole process for it.
+  testOn(["node", "bun"], "leaves the old file as it was when the file may not become so large", () =>
+    inDirectory(async (directory) => {
+      const path = join(directory, "a");
+      fs.writeFileSync(path, "old");
+      const { stdout, stderr } = await runProgram(
+        `
+          import { run } from "corio";
+          import { atomicWriteFile, openFile, writeFile } from "corio/files";
+          const path = ${JSON.stringify(path)};
+          const data = new Uint8Array(1024 * 1024);
+          const codes = [];
+          const fails = async (work) => { try { await work; codes.push("none"); } catch (error) { codes.push(error.code); } };
+          await run(async () => {
+            await fails(atomicWriteFile(path, data));
+            await fails(writeFile(path + ".other", data));
+            const file = await openFile(path + ".third", "w");
+            await fails(file.write(data));
+            await file.close();
+          });
+          console.log(codes.join(" "));
+        `,
+        // In blocks of 512 bytes, or of 1024.
+        { under: ["sh", "-c", 'ulimit -f 64 && exec "$@"', "sh"] },
+      );
+      assert.deepEqual([stdout, stderr], [["EFBIG EFBIG EFBIG"], ""]);
+      assert.equal(fs.readFileSync(path, "utf8"), "old");
+      assert.deepEqual(fs.readdirSync(directory).sort(), ["a", "a.other", "a.third"]);
+    }),
+  );
+
+  test("takes a name that is as long as names may be", () =>
+    inDirectory(async (directory) => {
+      const path = join(directory, "n".repeat(255));
+      await atomicWriteFile(path, "new");
+      assert.equal(fs.readFileSync(path, "utf8"), "new");
     }));
 
   testOn(["node", "bun"], "on a full device is an error, as is writing by hand", () =>

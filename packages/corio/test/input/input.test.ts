@@ -73,6 +73,12 @@ describe("lines", () => {
       await sleep(0);
       stream.destroy(problem);
       assert.equal(await assert.rejects(reading), problem);
+      // Also when it had failed before anybody asked.
+      const failed = new PassThrough();
+      failed.on("error", () => undefined);
+      failed.destroy(problem);
+      await sleep(0);
+      assert.equal(await assert.rejects(lines(failed).next()), problem);
       const long = Readable.from(["x".repeat(100)]);
       await assert.rejects(lines(long, { limit: 50 }).next(), ValueError);
       assert.throws(() => lines(5 as never), /lines expects a readable stream of Node's, got 5/);

@@ -145,6 +145,49 @@ describe("a server", () => {
     assert.match(stderr, /shutdown: SIGTERM came while the server was ending; 1 task\(s\) are still there/);
   });
 
+  for (const isFirst of [false, true]) {
+    test(`with open connections that does not come to its end ${isFirst ? "exits as PID 1" : "is ended"} at the second signal`, async () => {
+      const under = isFirst ? namespaceCommand() : [];
+      if (under === null) return;
+      const { child, printed, ended } = startProgram(
+        `${header}
+        import { openConnection, startServer } from "corio/streams";
+        import { gather } from "corio";
+        await runServer(async () => {
+          let open = 0;
+          const server = await startServer(async (reader, writer) => {
+            open++;
+            try { await reader.read(); }
+            finally { await sleep(1000); }
+          }, "127.0.0.1", 0);
+          onShutdown(() => { server.close(); console.log("stopped accepting,", open, "open"); });
+          await gather(Array.from({ length: 20 }, () => openConnection("127.0.0.1", server.port)));
+          while (open < 20) await sleep(0);
+          ready();
+          try { await server.serveForever(); }
+          finally { console.log("main ends"); }
+        }, { gracePeriod: 60, drainPeriod: 0 });
+      `,
+        { under },
+      );
+      await printed("ready");
+      // To the program: unshare would not pass it on.
+      const pid = isFirst ? (childrenOf(child.pid ?? 0)[0] ?? 0) : (child.pid ?? 0);
+      process.kill(pid, "SIGTERM");
+      await printed("main ends");
+      // Later than what counts as the same signal.
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      process.kill(pid, "SIGTERM");
+      const { stdout, stderr, exitCode, signal } = await ended;
+      assert.deepEqual(stdout, ["ready", "stopped accepting, 20 open", "main ends"]);
+      assert.match(
+        stderr,
+        /shutdown: SIGTERM came while the server was ending; 20 task\(s\) are still there/,
+      );
+      assert.deepEqual([exitCode, signal], isFirst ? [143, null] : [null, "SIGTERM"]);
+    });
+  }
+
   test("takes a signal that a shell and npm both pass on for one", async () => {
     const { kill, printed, ended } = startProgram(`${header}
       await runServer(async () => {

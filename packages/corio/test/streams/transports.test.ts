@@ -1,4 +1,5 @@
 // The layer of callbacks: transports and protocols.
+import type { Socket } from "node:net";
 import { createTask, Event, Future, getRunningLoop, run, RuntimeError, sleep, ValueError } from "corio";
 import { createConnection, createServer, openConnection, startServer } from "corio/streams";
 import type { BaseTransport, BufferedProtocol, Protocol, Transport } from "corio/streams";
@@ -237,6 +238,34 @@ describe("a protocol", () => {
 });
 
 describe("a transport", () => {
+  testProgram("is closing from the moment on in which it is lost", async () => {
+    await using server = await startServer((reader) => reader.read(), LOCALHOST, 0);
+    const [, writer] = await openConnection(LOCALHOST, server.port);
+    const socket = writer.getExtraInfo("socket") as Socket;
+    const seen: boolean[] = [];
+    // The protocol hears of it later: the loop tells it.
+    socket.once("close", () => seen.push(writer.isClosing()));
+    socket.destroy();
+    await writer.waitClosed();
+    assert.deepEqual(seen, [true]);
+    server.closeClients();
+  });
+
+  testProgram("is made known before it is lost, also when it was lost before", async () => {
+    const protocol = new Recorder();
+    await using server = await createServer(() => protocol, LOCALHOST, 0);
+    // Before the loop has come to accept it.
+    server.sockets[0]?.on("connection", (socket) => socket.destroy());
+    const [, writer] = await openConnection(LOCALHOST, server.port);
+    assert.equal(await protocol.lost, null);
+    // Bun tells of the end, too.
+    assert.deepEqual(
+      protocol.calls.filter((call) => call !== "eofReceived"),
+      ["connectionMade", "connectionLost"],
+    );
+    writer.close();
+  });
+
   testProgram("writes several arrays [TransportTests.test_writelines]", async () => {
     const protocol = new Recorder();
     await using server = await createServer(() => protocol, LOCALHOST, 0);

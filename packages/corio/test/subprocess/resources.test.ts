@@ -17,6 +17,7 @@ import {
   descriptorsDownTo,
   hostTurns,
   isAlive,
+  leftOfProcesses,
   openDescriptors,
   ownChildren,
   texts,
@@ -63,6 +64,11 @@ describe("many processes", () => {
     for (let count = 0; count < 20; count++) await round();
     await descriptorsDownTo(before);
     assert.deepEqual(ownChildren(), []);
+  });
+
+  // `npm run proof` starts a thousand.
+  testProgram("one after another leave no descriptors and no zombies", async () => {
+    assert.deepEqual(await leftOfProcesses(60), { descriptors: 0, zombies: 0 });
   });
 });
 

@@ -396,6 +396,79 @@ describe("a worker that is gone", () => {
     }),
   );
 
+  testKinds("costs the pool no token, and those that wait no turn", async (kind) => {
+    await using executor = kind.make({ maxWorkers: 2 });
+    const calls = Array.from({ length: 12 }, (_, index) =>
+      index % 3 === 0 ? executor.submit(work.exit, 3) : executor.submit(work.add, index, 1),
+    );
+    const results = await gather(calls, { returnExceptions: true });
+    assert.deepEqual(
+      results.map((result) => (result instanceof BrokenWorkerError ? "broken" : result)),
+      calls.map((_, index) => (index % 3 === 0 ? "broken" : index + 1)),
+    );
+    assert.equal(executor.limiter.borrowedTokens, 0);
+    assert.equal(executor.statistics().callsWaiting, 0);
+  });
+
+  /** A pool of processes; they tell their numbers. */
+  const makeProcesses = (listener: Listener, maxWorkers: number): ProcessExecutor =>
+    new ProcessExecutor({
+      maxWorkers,
+      loopFunctions: { ...listener.functions },
+      ...(hostName === "deno" && { execArgv: ["--conditions=corio-source"] }),
+    });
+
+  testRun("may be killed in the middle of a call, one of several, with others in the queue", async () => {
+    const listener = new Listener();
+    await using executor = makeProcesses(listener, 2);
+    const first = executor.submit(work.hold);
+    const pid = Number(await listener.notes.get());
+    const second = executor.submit(work.hold);
+    const otherPid = Number(await listener.notes.get());
+    const queued = Array.from({ length: 10 }, (_, index) => executor.submit(work.add, index, 1));
+    assert.equal(executor.statistics().callsWaiting, 10);
+    process.kill(pid, "SIGKILL");
+    const error = await failsWith(first, BrokenWorkerError);
+    assert.match(error.message, /'hold' ended \(SIGKILL\) before the function returned/);
+    // All in the one place that is free: the other call goes on.
+    assert.deepEqual(await gather(queued), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.equal(second.done(), false);
+    process.kill(otherPid, "SIGKILL");
+    await failsWith(second, BrokenWorkerError);
+    assert.equal(executor.limiter.borrowedTokens, 0);
+  });
+
+  testRun("takes along what it had asked the loop for", async () => {
+    const listener = new Listener();
+    await using executor = makeProcesses(listener, 1);
+    const call = executor.submit(work.holdAndAsk);
+    const pid = Number(await listener.notes.get());
+    await listener.begun();
+    process.kill(pid, "SIGKILL");
+    await failsWith(call, BrokenWorkerError);
+    assert.equal(await listener.notes.get(), "hang has ended");
+    assert.equal(await executor.submit(work.add, 1, 2), 3);
+  });
+
+  testRun("ends its stream with an error, after the items that it gave", async () => {
+    const listener = new Listener();
+    await using executor = makeProcesses(listener, 1);
+    const items: number[] = [];
+    const error = await failsWith(
+      createTask(async () => {
+        for await (const item of executor.stream(work.giveAndHold)) {
+          items.push(item);
+          if (item === 3) process.kill(Number(await listener.notes.get()), "SIGKILL");
+        }
+      }),
+      BrokenWorkerError,
+    );
+    assert.match(error.message, /'giveAndHold' ended \(SIGKILL\)/);
+    assert.deepEqual(items, [1, 2, 3]);
+    assert.equal(executor.limiter.borrowedTokens, 0);
+    assert.equal(await executor.submit(work.add, 1, 2), 3);
+  });
+
   testRun("is reported when it had nothing to do", async () => {
     const reports = new Listener();
     getRunningLoop().setExceptionHandler((_loop, { message, exception }) => {
@@ -413,7 +486,7 @@ describe("a worker that is gone", () => {
   testRun("may never have begun", async () => {
     await using executor = new ProcessExecutor({ maxWorkers: 1, cwd: "/does/not/exist" });
     const error = await failsWith(executor.submit(work.add, 1, 2), BrokenWorkerError);
-    assert.match(error.message, /the worker process that called 'add' could not be started/);
+    assert.match(error.message, /^the worker process that was to call 'add' could not be started: .*ENOENT/);
     assert.equal(executor.limiter.borrowedTokens, 0);
   });
 });

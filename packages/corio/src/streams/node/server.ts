@@ -340,6 +340,10 @@ export class Server implements TransportOwner, LoopResource, AsyncDisposable {
     for (const listener of this.#listeners) {
       const { server } = listener;
       server.on("connection", (socket) => this.#onConnection(socket, listener));
+      // From the first connection on; of what goes wrong before it listens, `Listening` hears.
+      server.on("error", (error) => {
+        if (server.listening) this.#acceptFailed(error);
+      });
       try {
         if (!server.listening) yield* new Listening(this.#loop, listener);
       } catch (error) {
@@ -348,7 +352,6 @@ export class Server implements TransportOwner, LoopResource, AsyncDisposable {
         unavailable = error;
         continue;
       }
-      server.on("error", (error) => this.#acceptFailed(error));
       listening.push(listener);
     }
     if (listening.length === 0 && unavailable !== null) throw unavailable;

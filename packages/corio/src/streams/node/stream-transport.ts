@@ -340,9 +340,12 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
     });
     upgraded.flow.setLimits(this.flow.limits);
     upgraded.owner = owner;
+    // Of the connection the protocol knows since it was without TLS.
+    upgraded.isMade = true;
     owner?.attach(upgraded);
     owner?.detach(this);
     upgraded.startReading();
+    if (upgraded.isLost) upgraded.schedule();
     return upgraded;
   }
 

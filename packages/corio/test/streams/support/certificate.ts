@@ -1,30 +1,43 @@
 /** Certificates for TLS, made when they are needed: no key is kept in the repository. */
-import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { generateKeyPairSync, randomBytes, sign, X509Certificate } from "node:crypto";
 
 export interface Certificate {
   /** PEM: the private key. */
   readonly key: string;
-  /** PEM: the certificate; as it is signed with its own key, it is also the authority that a client has to trust. */
+  /** PEM: the certificate; one that is signed with its own key is also the authority that a client has to trust. */
   readonly cert: string;
 }
 
+const HOUR = 60 * 60 * 1000;
+
 /** A self-signed certificate for the names, and for the loopback addresses. */
 export function makeCertificate(...names: readonly string[]): Certificate {
+  return issueCertificate(names);
+}
+
+/** A certificate for the names, and for the loopback addresses, of an authority; without one it is self-signed. */
+export function issueCertificate(
+  names: readonly string[],
+  { authority, notAfter = Date.now() + 24 * HOUR }: { authority?: Certificate; notAfter?: number } = {},
+): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const name = sequence(set(sequence(objectId(COMMON_NAME), utf8(names[0] ?? "corio test"))));
-  const hour = 60 * 60 * 1000;
+  const name = nameOf(names[0] ?? "corio test");
+  const issuer = authority === undefined ? name : nameOf(commonName(authority));
   const body = sequence(
     element(0xa0, integer(2)),
     integer(...randomBytes(8).map((byte, index) => (index === 0 ? (byte & 0x3f) | 0x40 : byte))),
     sequence(objectId(ECDSA_WITH_SHA256)),
-    name,
-    sequence(time(Date.now() - hour), time(Date.now() + 24 * hour)),
+    issuer,
+    sequence(time(Math.min(Date.now(), notAfter) - HOUR), time(notAfter)),
     name,
     publicKey.export({ type: "spki", format: "der" }),
     element(
       0xa3,
       sequence(
-        extension(BASIC_CONSTRAINTS, sequence(element(0x01, bytes(0xff)))),
+        extension(
+          BASIC_CONSTRAINTS,
+          sequence(...(authority === undefined ? [element(0x01, bytes(0xff))] : [])),
+        ),
         extension(
           SUBJECT_ALTERNATIVE_NAME,
           sequence(
@@ -36,7 +49,7 @@ export function makeCertificate(...names: readonly string[]): Certificate {
       ),
     ),
   );
-  const signature = sign("sha256", body, privateKey);
+  const signature = sign("sha256", body, authority?.key ?? privateKey);
   const certificate = sequence(
     body,
     sequence(objectId(ECDSA_WITH_SHA256)),
@@ -46,6 +59,14 @@ export function makeCertificate(...names: readonly string[]): Certificate {
     key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
     cert: `-----BEGIN CERTIFICATE-----\n${certificate.toString("base64").replace(/.{64}/g, "$&\n")}\n-----END CERTIFICATE-----\n`,
   };
+}
+
+function nameOf(text: string): Buffer {
+  return sequence(set(sequence(objectId(COMMON_NAME), utf8(text))));
+}
+
+function commonName({ cert }: Certificate): string {
+  return /CN=(.*)/.exec(new X509Certificate(cert).subject)?.[1] ?? "";
 }
 
 // The little of ASN.1's DER that a certificate is made of. Object identifiers are given as they are encoded.

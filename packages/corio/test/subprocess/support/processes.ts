@@ -1,7 +1,10 @@
 /** What the tests of processes share. Linux: they look into /proc. */
 import { readdirSync, readFileSync } from "node:fs";
+import { DEVNULL, createSubprocessExec, runProcess, runShell } from "corio/subprocess";
 import type { Process } from "corio/subprocess";
-import { text } from "../../streams/support/net.ts";
+
+/** Not that of `net.ts`: `npm run proof`, which runs outside of the test harness, imports this file. */
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 interface Found {
   readonly pid: number;
@@ -57,6 +60,28 @@ export async function descriptorsDownTo(before: number): Promise<void> {
 /** What the host does in its own turns: closing descriptors, for example. */
 export async function hostTurns(count = 10): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Runs so many short processes one after another, of several kinds: those that nobody reads, that nobody feeds, and that
+ * leave others behind. Gives how many descriptors and children there are more than before.
+ */
+export async function leftOfProcesses(count: number): Promise<{ descriptors: number; zombies: number }> {
+  const kinds: (() => PromiseLike<unknown>)[] = [
+    async () => await (await createSubprocessExec("true", { stdin: DEVNULL })).wait(),
+    () => runProcess("echo", "x"),
+    () => runProcess("true", { input: "x" }),
+    () => runShell("sleep 1000 & exit 3"),
+    async () => await (await createSubprocessExec("sleep", "1000")).stop({ gracePeriod: 0 }),
+  ];
+  // The first of everything makes the host open some of its own.
+  for (const kind of kinds) await kind();
+  await hostTurns();
+  const before = openDescriptors();
+  for (let index = 0; index < count; index++) await kinds[index % kinds.length]?.();
+  for (let looks = 0; openDescriptors() > before && looks < 200; looks++)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  return { descriptors: openDescriptors() - before, zombies: ownChildren().length };
 }
 
 /** The next line of a process's standard output. */
