@@ -228,6 +228,7 @@ function* makeEndpoint<P extends DatagramProtocol>(
 
 class Endpoint extends TransportBase<DatagramProtocol> implements DatagramTransport {
   protected readonly kind: string = "datagram endpoint";
+  protected readonly isPolled: boolean = true;
   readonly #socket: Socket;
   readonly #remote: SocketAddress | null;
   readonly #sockname: SocketAddress;
