@@ -10,6 +10,7 @@ import { readOptions } from "./lib/options.mjs";
 import { prepare } from "./lib/prepare.mjs";
 import { Results } from "./lib/results.mjs";
 import { planRun } from "./lib/schedule.mjs";
+import { measureStreams } from "./streams/run.mjs";
 import { printSummary } from "./lib/summary.mjs";
 
 const LAST_RUN = inRoot(".cache/bench/results.json");
@@ -25,7 +26,10 @@ if (options.write && !options.reportOnly) {
 } else {
   console.log("\nNot written to docs/performance.md: it takes a complete run, or --write.");
 }
-if (options.databases) await measureDatabases(options);
+if (options.all) {
+  await measureStreams(options);
+  await measureDatabases(options);
+}
 
 async function measureAll() {
   const { runtimes, peers, versions } = await prepare(options);

@@ -1,4 +1,5 @@
 import { ValueError } from "../errors.ts";
+import { concatenate } from "../library/bytes.ts";
 
 /** How long a line may be when nobody says otherwise, in bytes. */
 const DEFAULT_LIMIT = 1024 * 1024;
@@ -76,14 +77,4 @@ export class LineSplitter {
   #tooLong(): ValueError {
     return new ValueError(`a line is longer than the limit of ${this.#limit} bytes`);
   }
-}
-
-export function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
-  }
-  return whole;
 }

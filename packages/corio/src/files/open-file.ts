@@ -4,9 +4,10 @@ import { badArgument, isCancelledError, RuntimeError, ValueError } from "../erro
 import { coroutine } from "../futures/coroutine.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import { showAs } from "#host";
+import { concatenate } from "../library/bytes.ts";
 import { Lock } from "../library/lock.ts";
 import { until } from "../library/until.ts";
-import { concatenate, LineSplitter } from "./line-splitter.ts";
+import { LineSplitter } from "./line-splitter.ts";
 import type { LineOptions } from "./line-splitter.ts";
 import type { FileData, FilePath } from "./whole-file.ts";
 

@@ -98,6 +98,21 @@ export class Scheduler {
     if (!this.#awake) this.#wake();
   }
 
+  /**
+   * `callSoon`, for something that the host itself calls from its poll, such as that a socket has data. When the loop is
+   * at rest it begins at once, in the microtasks that follow that call, and not in the host's next turn: a socket whose
+   * bytes come faster than they can be worked on would else have brought a megabyte of them before the loop sees the
+   * first, and they would have left the processor's cache. Not for what can happen in microtasks again and again: the
+   * host would have no turn.
+   */
+  callFromPoll(runnable: Runnable): void {
+    this.#ready.push(runnable);
+    if (this.#awake) return;
+    this.#awake = true;
+    this.#disarm();
+    host.context.neutral.runInAsyncScope(this.#startTurn, undefined);
+  }
+
   /** Makes `runnables` ready before all others: they were so before, while their loop was not running. */
   callFirst(runnables: readonly Runnable[]): void {
     for (const runnable of [...runnables].reverse()) this.#ready.unshift(runnable);

@@ -1,20 +1,29 @@
+import { concatenate } from "../library/bytes.ts";
+
 const nothing: Uint8Array = new Uint8Array(0);
+
+/** Pieces are put together as long as they do not become longer than this. */
+const SHORT = 4096;
+/** What is at least one part in so many of a piece is given out as it lies there. */
+const PARTS = 64;
 
 /**
  * Bytes that come in at the one end and are taken out at the other.
  *
- * The first of them lie in one piece, from `#start` to `#end` of the store; what came later waits in `#pieces` until
- * it is needed: a separator is looked for in one piece, whatever the pieces were that the bytes came in. A piece that
- * arrives while the buffer is empty becomes the store as it is: with a fast reader nothing is ever copied. Whoever
- * appended it must not write to it any more. Otherwise pieces are copied into a store that grows by doubling.
+ * They stay in the pieces that they came in, and what is taken out is a view of its piece: where frames are cut out of
+ * large pieces, nothing is copied but the frames that lie in two of them. Whoever appended a piece must not write to it
+ * any more. Two things are copied: a small part of a large piece, which would keep all of that in memory, and pieces
+ * that are short, so that neither a peer that sends its bytes one by one nor who looks for a separator in them meets
+ * thousands.
  *
- * What has been taken out may still lie in the store, and is never written over: there is no moving to the front.
+ * The first piece has a field of its own: mostly it is the only one, and an array that is emptied and filled again
+ * would be allocated each time.
  */
 export class ByteBuffer {
-  #store: Uint8Array = nothing;
+  #first: Uint8Array = nothing;
+  /** Where the first piece begins: what comes before has been taken out. */
   #start = 0;
-  #end = 0;
-  #pieces: Uint8Array[] = [];
+  #others: Uint8Array[] = [];
   #length = 0;
 
   get length(): number {
@@ -22,42 +31,47 @@ export class ByteBuffer {
   }
 
   append(piece: Uint8Array): void {
-    if (this.#length === 0) {
-      this.#store = piece;
-      this.#start = 0;
-      this.#end = piece.length;
-    } else this.#pieces.push(piece);
+    if (this.#length === 0) this.#first = piece;
+    else if (this.#others.length === 0) {
+      if (this.#length + piece.length > SHORT) this.#others.push(piece);
+      else {
+        this.#first = concatenate([this.#first.subarray(this.#start), piece], this.#length + piece.length);
+        this.#start = 0;
+      }
+    } else {
+      const last = this.#others.length - 1;
+      const before = this.#others[last] as Uint8Array;
+      const size = before.length + piece.length;
+      if (size > SHORT) this.#others.push(piece);
+      else this.#others[last] = concatenate([before, piece], size);
+    }
     this.#length += piece.length;
   }
 
   /** Takes `count` bytes out, or as many as there are. */
   take(count: number): Uint8Array {
-    const size = Math.min(count, this.#length);
-    if (size === this.#length && this.#pieces.length > 0) return this.#takeAll();
-    const end = this.#start + size;
-    if (end > this.#end) {
-      this.#gather();
-      return this.take(size);
-    }
-    // A small part of a big store must not keep all of it in memory.
+    const first = this.#first;
+    const start = this.#start;
+    const end = start + Math.min(count, this.#length);
+    if (end > first.length) return this.#takeFromSeveral(end - start);
     const taken =
-      size * 2 > this.#store.length
-        ? this.#store.subarray(this.#start, end)
-        : this.#store.slice(this.#start, end);
-    this.skip(size);
+      (end - start) * PARTS >= first.length ? first.subarray(start, end) : first.slice(start, end);
+    this.skip(end - start);
     return taken;
   }
 
-  #takeAll(): Uint8Array {
-    const all = new Uint8Array(this.#length);
-    all.set(this.#store.subarray(this.#start, this.#end));
-    let at = this.#end - this.#start;
-    for (const piece of this.#pieces) {
-      all.set(piece, at);
-      at += piece.length;
+  #takeFromSeveral(count: number): Uint8Array {
+    const parts = [this.#first.subarray(this.#start)];
+    let size = this.#first.length - this.#start;
+    for (const piece of this.#others) {
+      const part = size + piece.length > count ? piece.subarray(0, count - size) : piece;
+      parts.push(part);
+      size += part.length;
+      if (size === count) break;
     }
-    this.clear();
-    return all;
+    const taken = concatenate(parts, count);
+    this.skip(count);
+    return taken;
   }
 
   /** Throws `count` bytes away, or as many as there are. */
@@ -66,63 +80,58 @@ export class ByteBuffer {
       this.clear();
       return;
     }
-    if (count >= this.#end - this.#start) this.#gather();
-    this.#start += count;
     this.#length -= count;
+    this.#start += count;
+    while (this.#start >= this.#first.length) {
+      this.#start -= this.#first.length;
+      this.#first = this.#others.shift() as Uint8Array;
+    }
   }
 
   clear(): void {
-    this.#store = nothing;
+    this.#first = nothing;
     this.#start = 0;
-    this.#end = 0;
-    this.#pieces = [];
+    if (this.#others.length > 0) this.#others = [];
     this.#length = 0;
   }
 
   /** Where `pattern` begins for the first time, not before `from`; -1 when it is not there. */
   indexOf(pattern: Uint8Array, from: number): number {
-    const bytes = this.#contents();
-    const first = pattern[0] as number;
-    const last = bytes.length - pattern.length;
-    for (let at = bytes.indexOf(first, from); at !== -1 && at <= last; at = bytes.indexOf(first, at + 1)) {
-      if (isAt(bytes, pattern, at)) return at;
+    const byte = pattern[0] as number;
+    const last = this.#length - pattern.length;
+    let piece = this.#first;
+    // Where the piece begins, counted from the beginning of the buffer.
+    let offset = -this.#start;
+    for (let next = 0; ; next++) {
+      let at = piece.indexOf(byte, Math.max(from - offset, 0));
+      for (; at !== -1 && offset + at <= last; at = piece.indexOf(byte, at + 1)) {
+        if (this.#isAt(pattern, piece, at, next)) return offset + at;
+      }
+      offset += piece.length;
+      if (next === this.#others.length || offset > last) return -1;
+      piece = this.#others[next] as Uint8Array;
     }
-    return -1;
   }
 
   /** Whether `pattern` is there, beginning at `index`. */
   hasAt(pattern: Uint8Array, index: number): boolean {
-    return isAt(this.#contents(), pattern, index);
+    if (index + pattern.length > this.#length) return false;
+    let piece = this.#first;
+    let at = this.#start + index;
+    let next = 0;
+    for (; at >= piece.length; piece = this.#others[next++] as Uint8Array) at -= piece.length;
+    return this.#isAt(pattern, piece, at, next);
   }
 
-  #contents(): Uint8Array {
-    this.#gather();
-    return this.#store.subarray(this.#start, this.#end);
-  }
-
-  /** Puts the pieces into the store. */
-  #gather(): void {
-    if (this.#pieces.length === 0) return;
-    const first = this.#end - this.#start;
-    // A piece that became the store has no room behind it: the store is our own whenever this copies into it.
-    if (this.#start + this.#length > this.#store.length) {
-      const store = new Uint8Array(Math.max(this.#length, 2 * this.#store.length));
-      store.set(this.#store.subarray(this.#start, this.#end));
-      this.#store = store;
-      this.#start = 0;
-      this.#end = first;
+  /** Whether `pattern` begins at a place of a piece that `#others[next]` follows; there are enough bytes. */
+  #isAt(pattern: Uint8Array, firstPiece: Uint8Array, firstAt: number, firstNext: number): boolean {
+    let piece = firstPiece;
+    let at = firstAt;
+    let next = firstNext;
+    for (const byte of pattern) {
+      for (; at >= piece.length; piece = this.#others[next++] as Uint8Array) at -= piece.length;
+      if (piece[at++] !== byte) return false;
     }
-    for (const piece of this.#pieces) {
-      this.#store.set(piece, this.#end);
-      this.#end += piece.length;
-    }
-    this.#pieces = [];
+    return true;
   }
-}
-
-function isAt(bytes: Uint8Array, pattern: Uint8Array, index: number): boolean {
-  for (let offset = 0; offset < pattern.length; offset++) {
-    if (bytes[index + offset] !== pattern[offset]) return false;
-  }
-  return true;
 }

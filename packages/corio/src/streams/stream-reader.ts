@@ -1,12 +1,13 @@
 import { badArgument, describeValue, RuntimeError, ValueError } from "../errors.ts";
-import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import { getEventLoop } from "../futures/event-loop.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
-import { FINISHED, Future, PENDING } from "../futures/future.ts";
+import type { Future } from "../futures/future.ts";
 import { Operation } from "../futures/operation.ts";
 import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
+import { Turn } from "../library/turn.ts";
+import { WaitQueue } from "../library/wait-queue.ts";
 import { ByteBuffer } from "./byte-buffer.ts";
 import { IncompleteReadError, LimitOverrunError } from "./errors.ts";
 import type { ReadTransport } from "./transports.ts";
@@ -69,7 +70,8 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
   readonly #buffer = new ByteBuffer();
   #hasEof = false;
   #exception: unknown = null;
-  #waiter: Arrival | null = null;
+  /** One task at most. */
+  readonly #waiters = new WaitQueue("StreamReader", () => "StreamReader");
   #transport: ReadTransport | null = null;
   /** This reader has paused its transport. */
   #isPaused = false;
@@ -195,7 +197,7 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
     if (this.#hasEof) throw new RuntimeError("feedData after feedEof: the stream has ended");
     if (data.length === 0) return;
     this.#buffer.append(data);
-    this.#wake();
+    this.#waiters.wakeNext();
     if (this.#transport === null || this.#isPaused || this.#buffer.length <= 2 * this.#limit) return;
     this.#isPaused = true;
     this.#transport.pauseReading();
@@ -204,7 +206,7 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
   /** The stream has ended: what has arrived can still be read. asyncio: `feed_eof`. */
   feedEof(): void {
     this.#hasEof = true;
-    this.#wake();
+    this.#waiters.wakeNext();
   }
 
   /** Makes every read fail from now on, and the one that waits. asyncio: `set_exception`. */
@@ -212,7 +214,7 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
     if (exception === undefined || exception === null)
       throw badArgument("setException", "an error", exception);
     this.#exception = exception;
-    this.#wake();
+    this.#waiters.wakeNext();
   }
 
   /** Sets where the bytes come from: what is paused when too many have arrived. asyncio: `set_transport`. */
@@ -232,13 +234,6 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
     return this.#buffer.take(this.#buffer.length);
   }
 
-  #wake(): void {
-    const waiter = this.#waiter;
-    if (waiter === null) return;
-    this.#waiter = null;
-    if (waiter.state === PENDING) waiter.settle(FINISHED, undefined);
-  }
-
   // ── What the operations are made of ───────────────────────────────────────────────────────────────────────────
 
   /** Bytes in the buffer. @internal */
@@ -256,20 +251,18 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
     if (this.#exception !== null) throw this.#exception;
   }
 
-  /** Waits until something has arrived, the stream has ended, or an exception was set. @internal */
-  *waitForMore(operation: string): Steps<void> {
-    if (this.#waiter !== null) {
-      throw new RuntimeError(`${operation}: another task is waiting for this StreamReader already`);
+  /** The result of `reading`, when something has arrived, the stream has ended, or an exception was set. @internal */
+  readInTurn<T>(task: Task, reading: Reading<T>): Future<T> {
+    this.noteWait(reading.method);
+    return new ReadTurn<T>(this.#waiters, task, this, reading);
+  }
+
+  /** A task is about to wait for more. Throws when another one does. @internal */
+  noteWait(method: string): void {
+    if (this.#waiters.length > 0) {
+      throw new RuntimeError(`${method}: another task is waiting for this StreamReader already`);
     }
     this.#resume();
-    const waiter = new Arrival(this.#loop, operation);
-    this.#waiter = waiter;
-    try {
-      yield* waiter;
-    } finally {
-      if (this.#waiter === waiter) this.#waiter = null;
-    }
-    this.throwException();
   }
 
   /** @internal */
@@ -310,7 +303,7 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
     if (this.#buffer.length > 0) parts.push(`${this.#buffer.length} bytes`);
     if (this.#hasEof) parts.push("eof");
     if (this.#limit !== DEFAULT_LIMIT) parts.push(`limit=${this.#limit}`);
-    if (this.#waiter !== null) parts.push("a task waits");
+    if (this.#waiters.length > 0) parts.push("a task waits");
     if (this.#exception !== null) parts.push(`exception=${describeValue(this.#exception)}`);
     if (this.#transport !== null) parts.push("connected");
     if (this.#isPaused) parts.push("paused");
@@ -326,35 +319,28 @@ interface Match {
   readonly end: number;
 }
 
-/** What a task that reads waits for. */
-class Arrival extends Future<void> {
-  readonly #operation: string;
-
-  constructor(loop: EventLoop, operation: string) {
-    super(loop);
-    this.#operation = operation;
-  }
-
-  override describeWait(): string {
-    return `StreamReader.${this.#operation}`;
-  }
-}
-
 /**
  * One call of a reader's method. `find` gives how many bytes it takes, or null as long as there are too few. When it
- * can tell at once nothing is suspended, and nothing is made.
+ * can tell at once nothing is suspended, and nothing else is made.
+ *
+ * A server makes one for each message, so the fields are declared, and the names are on the prototypes: see `Awaitable`.
  */
 abstract class Reading<T> extends Operation<T> {
-  protected readonly reader: StreamReader;
-  #count = 0;
+  declare protected readonly reader: StreamReader;
+  /** What was asked for; -1: everything. */
+  declare protected readonly wanted: number;
+  /** How many bytes it takes. */
+  declare private found: number;
 
-  constructor(reader: StreamReader) {
+  constructor(reader: StreamReader, wanted: number) {
     super();
     this.reader = reader;
+    this.wanted = wanted;
+    this.found = 0;
   }
 
   /** The method's own name. */
-  protected abstract readonly method: string;
+  abstract get method(): string;
 
   /** How many bytes to take; null: wait for more. Throws what ends the call. */
   protected abstract find(): number | null;
@@ -368,40 +354,72 @@ abstract class Reading<T> extends Operation<T> {
 
   override attempt(): boolean {
     this.noteStart();
+    return this.look();
+  }
+
+  /** Whether there is enough; throws what ends the call. */
+  look(): boolean {
     // Also with bytes in the buffer: as in asyncio, an error comes before them.
     this.reader.throwException();
     const count = this.find();
-    this.#count = count ?? 0;
+    this.found = count ?? 0;
     return count !== null;
   }
 
   override attempted(): T {
-    return this.finish(this.reader.take(this.#count));
+    return this.finish(this.reader.take(this.found));
   }
 
-  *begin(_task: Task): Steps<T> {
-    for (;;) {
-      yield* this.reader.waitForMore(this.method);
-      const count = this.find();
-      if (count !== null) return this.finish(this.reader.take(count));
-    }
+  begin(task: Task): Future<T> {
+    return this.reader.readInTurn(task, this);
+  }
+}
+
+/**
+ * What a task that reads waits for. The bytes are taken when the task goes on: what a cancelled one would have got is
+ * still there, and when another task has been faster it waits again.
+ */
+class ReadTurn<T> extends Turn<T> {
+  declare private readonly reader: StreamReader;
+  declare private readonly reading: Reading<T>;
+
+  constructor(queue: WaitQueue, task: Task, reader: StreamReader, reading: Reading<T>) {
+    super(queue, task);
+    this.reader = reader;
+    this.reading = reading;
+  }
+
+  protected override finish(): boolean {
+    if (!this.reading.look()) return false;
+    this.outcome = this.reading.attempted();
+    return true;
+  }
+
+  protected override giveUp(): void {
+    // It has taken nothing, and nobody else waits.
+  }
+
+  override waitAgain(): void {
+    this.reader.noteWait(this.reading.method);
+    super.waitAgain();
+  }
+
+  override describeWait(): string {
+    return this.reading.name;
   }
 }
 
 class Read extends Reading<Uint8Array> {
-  readonly method: string = "read";
-  readonly #count: number;
-
-  constructor(reader: StreamReader, count: number) {
-    super(reader);
-    this.#count = count;
+  get method(): string {
+    return "read";
   }
 
   protected find(): number | null {
     const { available, hasEof } = this.reader;
-    if (this.#count === 0) return 0;
-    if (this.#count < 0) return hasEof ? available : null;
-    return available > 0 || hasEof ? this.#count : null;
+    const wanted = this.wanted;
+    if (wanted === 0) return 0;
+    if (wanted < 0) return hasEof ? available : null;
+    return available > 0 || hasEof ? wanted : null;
   }
 
   protected finish(bytes: Uint8Array): Uint8Array {
@@ -410,17 +428,14 @@ class Read extends Reading<Uint8Array> {
 }
 
 class ReadExactly extends Reading<Uint8Array> {
-  readonly method: string = "readexactly";
-  readonly #count: number;
-
-  constructor(reader: StreamReader, count: number) {
-    super(reader);
-    this.#count = count;
+  get method(): string {
+    return "readexactly";
   }
 
   protected find(): number | null {
-    if (this.reader.available >= this.#count) return this.#count;
-    if (this.reader.hasEof) throw new IncompleteReadError(this.reader.takeAll(), this.#count);
+    const { reader, wanted } = this;
+    if (reader.available >= wanted) return wanted;
+    if (reader.hasEof) throw new IncompleteReadError(reader.takeAll(), wanted);
     return null;
   }
 
@@ -438,19 +453,20 @@ interface Separators {
 
 /** Looks for separators; what was searched once is not searched again. */
 abstract class Searching<T> extends Reading<T> {
-  readonly #separators: Separators;
-  #searched = 0;
+  declare private readonly separators: Separators;
+  declare private searched: number;
 
   constructor(reader: StreamReader, separators: Separators) {
-    super(reader);
-    this.#separators = separators;
+    super(reader, -1);
+    this.separators = separators;
+    this.searched = 0;
   }
 
   protected find(): number | null {
     const { available, hasEof, limit } = this.reader;
-    const { list, shortest, longest } = this.#separators;
-    if (available - this.#searched >= shortest) {
-      const match = this.reader.search(list, this.#searched);
+    const { list, shortest, longest } = this.separators;
+    if (available - this.searched >= shortest) {
+      const match = this.reader.search(list, this.searched);
       if (match !== null) {
         if (match.start <= limit) return match.end;
         throw new LimitOverrunError(
@@ -459,11 +475,11 @@ abstract class Searching<T> extends Reading<T> {
         );
       }
       // A separator may have begun in the last bytes.
-      this.#searched = Math.max(0, available + 1 - longest);
-      if (this.#searched > limit) {
+      this.searched = Math.max(0, available + 1 - longest);
+      if (this.searched > limit) {
         throw new LimitOverrunError(
-          `no separator in ${this.#searched} bytes, more than the limit of ${limit}`,
-          this.#searched,
+          `no separator in ${this.searched} bytes, more than the limit of ${limit}`,
+          this.searched,
         );
       }
     }
@@ -474,7 +490,9 @@ abstract class Searching<T> extends Reading<T> {
 }
 
 class ReadUntil extends Searching<Uint8Array> {
-  readonly method: string = "readuntil";
+  get method(): string {
+    return "readuntil";
+  }
 
   protected finish(bytes: Uint8Array): Uint8Array {
     return bytes;
@@ -484,10 +502,16 @@ class ReadUntil extends Searching<Uint8Array> {
 const newlines: Separators = { list: [NEWLINE], shortest: 1, longest: 1 };
 
 abstract class LineReading<T> extends Searching<T> {
-  readonly method: string = "readline";
+  /** What was left at the end of the stream. */
+  declare private rest: Uint8Array | null;
 
   constructor(reader: StreamReader) {
     super(reader, newlines);
+    this.rest = null;
+  }
+
+  get method(): string {
+    return "readline";
   }
 
   protected override find(): number | null {
@@ -497,7 +521,7 @@ abstract class LineReading<T> extends Searching<T> {
       return super.find();
     } catch (error) {
       if (error instanceof IncompleteReadError) {
-        this.#rest = error.partial;
+        this.rest = error.partial;
         return 0;
       }
       if (!(error instanceof LimitOverrunError)) throw error;
@@ -506,10 +530,8 @@ abstract class LineReading<T> extends Searching<T> {
     }
   }
 
-  #rest: Uint8Array | null = null;
-
   protected finish(bytes: Uint8Array): T {
-    return this.finishLine(this.#rest ?? bytes);
+    return this.finishLine(this.rest ?? bytes);
   }
 
   protected abstract finishLine(line: Uint8Array): T;

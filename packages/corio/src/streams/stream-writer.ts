@@ -215,16 +215,17 @@ interface CanStartTls {
 
 showAs(StreamWriter, (writer) => writer.describe());
 
+/** Made for each message of many programs: the fields are declared, see `Awaitable`. */
 class Drain extends Operation<void> {
-  readonly #writer: StreamWriter;
-  readonly #reader: StreamReader | null;
-  readonly #flow: WriterFlow;
+  declare private readonly writer: StreamWriter;
+  declare private readonly reader: StreamReader | null;
+  declare private readonly flow: WriterFlow;
 
   constructor(writer: StreamWriter, reader: StreamReader | null, flow: WriterFlow) {
     super();
-    this.#writer = writer;
-    this.#reader = reader;
-    this.#flow = flow;
+    this.writer = writer;
+    this.reader = reader;
+    this.flow = flow;
   }
 
   get name(): string {
@@ -233,16 +234,16 @@ class Drain extends Operation<void> {
 
   override attempt(): boolean {
     this.noteStart();
-    this.#reader?.throwException();
-    if (this.#writer.isClosing()) return false;
-    if (this.#flow.isLost) throw this.#flow.lossError();
-    return !this.#flow.isPaused;
+    this.reader?.throwException();
+    if (this.writer.isClosing()) return false;
+    if (this.flow.isLost) throw this.flow.lossError();
+    return !this.flow.isPaused;
   }
 
   *begin(task: Task): Steps<void> {
     // A loop that writes and drains, and would never suspend, must come to see that the connection is gone.
-    if (this.#writer.isClosing()) yield* sleep(0);
-    yield* this.#flow.drain(task);
+    if (this.writer.isClosing()) yield* sleep(0);
+    yield* this.flow.drain(task);
   }
 }
 

@@ -68,6 +68,9 @@ export abstract class TransportBase<P extends BaseProtocol<never>>
   /** Lets the host's object go, at once. */
   protected abstract destroy(): void;
 
+  /** Whether what the host tells comes from its poll, and not from other programs' microtasks. */
+  protected abstract readonly isPolled: boolean;
+
   /** In a word, for warnings. */
   protected abstract readonly kind: string;
 
@@ -79,7 +82,8 @@ export abstract class TransportBase<P extends BaseProtocol<never>>
   protected schedule(): void {
     if (this.#isHandleReady || this.#isOver || !this.isMade) return;
     this.#isHandleReady = true;
-    this.loop.scheduler.callSoon(this.#handle);
+    if (this.isPolled) this.loop.scheduler.callFromPoll(this.#handle);
+    else this.loop.scheduler.callSoon(this.#handle);
   }
 
   /** Tells the protocol that it is connected, then begins to receive, then lets go on who waits for that. */

@@ -250,6 +250,7 @@ function requireAddress(where: string, address: unknown): void {
 
 class Endpoint extends TransportBase<DatagramProtocol> implements DatagramTransport {
   protected readonly kind: string = "datagram endpoint";
+  protected readonly isPolled: boolean = true;
   readonly #socket: Socket;
   readonly #remote: SocketAddress | null;
   readonly #sockname: SocketAddress;
