@@ -1,15 +1,15 @@
-import { connect } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { background, corio, setDeadline, stream } from "@corio/fastify";
-import { coroutine, currentTask, Event, signal, sleep, timeout } from "corio";
+import { coroutine, currentTask, sleep, timeout } from "corio";
 import { VirtualClock } from "corio/testing";
 import fastify from "fastify";
 import type { FastifyRequest } from "fastify";
 import { assert, test } from "../../corio/test/support/harness.ts";
 import { RawClient } from "../../request/test/support/client.ts";
-import { Endless, sleepTurn, testContract } from "../../request/test/support/contract.ts";
+import { testContract } from "../../request/test/support/contract.ts";
 import type { Start } from "../../request/test/support/contract.ts";
+import { testHttp2 } from "../../request/test/support/http2.ts";
 
 const start: Start = async (routes, { allowHalfOpen = false, ...options } = {}) => {
   const app = fastify({ forceCloseConnections: "idle" });
@@ -154,33 +154,20 @@ test("fastify: a failed body breaks the connection off, and is reported", async 
   ]);
 });
 
-test("fastify: HTTP/2: a stream that is reset cancels its request, the others go on", async () => {
+testHttp2("fastify", async (routes, options) => {
   const app = fastify({ http2: true, forceCloseConnections: true });
-  await app.register(corio);
-  const endless = new Endless();
-  const release = new Event();
-  app.post("/endless", async (request) => await endless.route(async () => String(request.body)));
-  app.get("/waits", async () => {
-    await release.wait();
-    return `answered ${String(signal().aborted)}`;
-  });
+  await app.register(corio, options ?? {});
+  for (const [url, route] of Object.entries(routes)) {
+    app.route({
+      method: ["GET", "POST"],
+      url,
+      handler: async (request) => await route(async () => String(request.body)),
+    });
+  }
   await app.listen({ port: 0, host: "127.0.0.1" });
-  const { port } = app.server.address() as AddressInfo;
-  const session = connect(`http://127.0.0.1:${port}`);
-  const reset = session.request({ ":path": "/endless", ":method": "POST", "content-type": "text/plain" });
-  reset.on("error", () => undefined);
-  reset.end("a body");
-  const other = session.request({ ":path": "/waits" });
-  await endless.entered.reached;
-  reset.close(8);
-  await endless.left.reached;
-  let text = "";
-  other.setEncoding("utf8").on("data", (data: string) => (text += data));
-  const ended = new Promise((resolve) => other.once("close", resolve));
-  release.set();
-  await ended;
-  assert.equal(text, "answered false");
-  while (app.corio.statistics().tasks > 0) await sleepTurn();
-  session.close();
-  await app.close();
+  return {
+    port: (app.server.address() as AddressInfo).port,
+    statistics: () => app.corio.statistics(),
+    close: () => app.close(),
+  };
 });

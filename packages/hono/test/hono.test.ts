@@ -1,8 +1,9 @@
-import { connect, createServer } from "node:http2";
+import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { background, corio, eventStream, handler, onError, setDeadline, stream } from "@corio/hono";
+import type { CorioMiddleware, CorioOptions } from "@corio/hono";
 import { serve, getRequestListener } from "@hono/node-server";
-import { coroutine, currentTask, Event, run, signal, sleep, timeout, until } from "corio";
+import { coroutine, currentTask, Event, run, sleep, timeout, until } from "corio";
 import { VirtualClock } from "corio/testing";
 import { Hono } from "hono";
 import type { Context } from "hono";
@@ -12,13 +13,17 @@ import type { SSEStreamingApi } from "hono/streaming";
 import { assert, hostName, test } from "../../corio/test/support/harness.ts";
 import { RawClient, Signal } from "../../request/test/support/client.ts";
 import { Endless, testContract, untilIdle } from "../../request/test/support/contract.ts";
-import type { Start } from "../../request/test/support/contract.ts";
+import type { Route, Start } from "../../request/test/support/contract.ts";
+import { testHttp2 } from "../../request/test/support/http2.ts";
 
 /** By default it replaces the global `Response`: on other hosts their own servers, tested beside it, want their own. */
 const overrideGlobalObjects = hostName === "node";
 const listening = { port: 0, hostname: "127.0.0.1", overrideGlobalObjects };
 
-const start: Start = async (routes, { allowHalfOpen = false, ...options } = {}) => {
+function appOf(
+  routes: Readonly<Record<string, Route>>,
+  options?: CorioOptions,
+): { app: Hono; requests: CorioMiddleware } {
   const requests = corio(options);
   const app = new Hono();
   app.use(requests);
@@ -28,6 +33,11 @@ const start: Start = async (routes, { allowHalfOpen = false, ...options } = {}) 
       return answerOf(c, await route(() => c.req.text()));
     });
   }
+  return { app, requests };
+}
+
+const start: Start = async (routes, { allowHalfOpen = false, ...options } = {}) => {
+  const { app, requests } = appOf(routes, options);
   return await new Promise((resolve) => {
     const server = serve({ fetch: app.fetch, ...listening }, ({ port }) => {
       if (allowHalfOpen) Object.assign(server, { httpAllowHalfOpen: true });
@@ -193,38 +203,19 @@ test("hono: what belongs to a request is refused outside of one", () => {
   assert.throws(() => corio({ deadline: "soon" as never }), /deadline/);
 });
 
-test("hono: HTTP/2: a stream that is reset cancels its request, the others go on", async () => {
-  const app = new Hono();
-  const requests = corio();
-  const endless = new Endless();
-  const release = new Event();
-  app.use(requests);
-  app.onError(onError());
-  app.all("/endless", async (c) => answerOf(c, await endless.route(() => c.req.text())));
-  app.get("/waits", async (c) => {
-    await release.wait();
-    return c.text(`answered ${String(signal().aborted)}`);
-  });
+const startHttp2: Start = async (routes, options) => {
+  const { app, requests } = appOf(routes, options);
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects });
   const server = createServer((request, response) => void listener(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  const session = connect(`http://127.0.0.1:${port}`);
-  const reset = session.request({ ":path": "/endless", ":method": "POST" });
-  reset.on("error", () => undefined);
-  reset.end("a body");
-  const other = session.request({ ":path": "/waits" });
-  await endless.entered.reached;
-  reset.close(8);
-  await endless.left.reached;
-  let text = "";
-  other.setEncoding("utf8").on("data", (data: string) => (text += data));
-  const ended = new Promise((resolve) => other.once("close", resolve));
-  release.set();
-  await ended;
-  assert.equal(text, "answered false");
-  await untilIdle({ port, statistics: () => requests.statistics(), close: () => requests.close() });
-  session.close();
-  await requests.close();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-});
+  return {
+    port: (server.address() as AddressInfo).port,
+    statistics: () => requests.statistics(),
+    close: async () => {
+      await requests.close();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+};
+
+testHttp2("hono", startHttp2);

@@ -28,6 +28,9 @@ export class RequestTask {
   readonly #isWatched: boolean;
   #hasEnded = false;
   #end: Future<void> | null = null;
+  #isClosing = false;
+  /** Who wants to know when the server begins to close. */
+  #closingListener: (() => void) | null = null;
 
   constructor(loop: EventLoop, isWatched: boolean) {
     this.loop = loop;
@@ -88,6 +91,18 @@ export class RequestTask {
 
   setDeadline(delay: Duration | null): void {
     this.#scope?.reschedule(delay === null ? null : this.loop.time() + toSeconds(delay, "setDeadline"));
+  }
+
+  /** The server begins to close. */
+  noteClosing(): void {
+    this.#isClosing = true;
+    this.#closingListener?.();
+  }
+
+  /** One at a time: another takes its place. */
+  setClosingListener(listener: () => void): void {
+    this.#closingListener = listener;
+    if (this.#isClosing) listener();
   }
 
   addChild(child: Task): void {

@@ -124,6 +124,7 @@ export class RequestTasks {
 
   async #close(): Promise<void> {
     const loop = this.#loop;
+    for (const request of this.#requests) request.noteClosing();
     if (loop.tasks().length > 0) {
       await new Promise<void>((resolve) => {
         const task = loop.createTask(() => this.#drain(), { name: "close" });

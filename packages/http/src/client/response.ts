@@ -3,7 +3,7 @@ import type { Coroutine, Task } from "corio";
 import { HttpError, HttpTimeoutError, PayloadError, ResponseError } from "../errors.ts";
 import { concatBytes, decodeText } from "../shared/bytes.ts";
 import { EventParser } from "../shared/events.ts";
-import type { ServerSentEvent } from "../shared/events.ts";
+import type { ReceivedEvent } from "../shared/events.ts";
 import type { Deadline } from "./deadline.ts";
 import type { WireResponse } from "./transport.ts";
 
@@ -104,7 +104,7 @@ export class ClientResponse implements AsyncIterable<Uint8Array>, AsyncDisposabl
   }
 
   /** The server-sent events of the body. */
-  async *events(parser: EventParser = new EventParser()): AsyncGenerator<ServerSentEvent, void> {
+  async *events(parser: EventParser = new EventParser()): AsyncGenerator<ReceivedEvent, void> {
     for await (const text of this.#texts()) yield* parser.push(text);
   }
 

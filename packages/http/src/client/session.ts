@@ -17,7 +17,7 @@ import {
   TooManyRedirectsError,
 } from "../errors.ts";
 import { EventParser } from "../shared/events.ts";
-import type { ServerSentEvent } from "../shared/events.ts";
+import type { ReceivedEvent } from "../shared/events.ts";
 import type { WebSocketConnection } from "../shared/web-socket.ts";
 import { BodyChannel, encodeBody } from "./body.ts";
 import type { EncodedBody, RequestBody } from "./body.ts";
@@ -239,7 +239,7 @@ export class ClientSession implements AsyncDisposable {
    * it has got (`Last-Event-ID`); a status of 204, or one that is not 200, ends it: the first quietly, the other with
    * `ResponseError`. The total time limit is not applied.
    */
-  async *events(url: string | URL, options: RequestOptions = {}): AsyncGenerator<ServerSentEvent, void> {
+  async *events(url: string | URL, options: RequestOptions = {}): AsyncGenerator<ReceivedEvent, void> {
     const parser = new EventParser();
     let failures = 0;
     for (;;) {

@@ -1,4 +1,5 @@
 import { timeout, TimeoutError, until } from "corio";
+import type { Duration } from "corio";
 import { WebSocket } from "ws";
 import { ConnectError, HttpTimeoutError, WebSocketHandshakeError } from "../errors.ts";
 import { WebSocketConnection } from "../shared/web-socket.ts";
@@ -13,6 +14,11 @@ export interface WebSocketOptions {
   readonly protocols?: readonly string[] | undefined;
   /** The largest message, in bytes; a longer one closes the socket. Default 16 MiB. */
   readonly maxMessageSize?: number | undefined;
+  /**
+   * How often the peer is asked whether it is still there, in seconds; one that has not answered until the next time is
+   * given up, with the code 1006. Default null: never. aiohttp: `heartbeat`.
+   */
+  readonly heartbeat?: Duration | null | undefined;
 }
 
 /** Opens a WebSocket. A cancelled attempt is over, and its connection closed, when the cancel is thrown. */
@@ -32,10 +38,11 @@ export async function connectWebSocket(
       const driver = new WebSocket(target, [...(options.protocols ?? [])], {
         headers: Object.fromEntries(headers),
         maxPayload: options.maxMessageSize ?? 16 << 20,
+        autoPong: false,
         ...(tls as object),
       });
       // Made at once: a message may come with the answer of the server.
-      const connection = new WebSocketConnection(driver);
+      const connection = new WebSocketConnection(driver, { heartbeat: options.heartbeat });
       driver.once("open", () => resolve(connection));
       driver.once("unexpected-response", (_request, response) => {
         reject(
