@@ -1,11 +1,14 @@
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { background, corio, setDeadline, stream } from "@corio/fastify";
-import { coroutine, currentTask, sleep, timeout } from "corio";
+import { acceptWebSockets, webSocket } from "@corio/fastify/web-socket";
+import { coroutine, currentTask, sleep, timeout, until } from "corio";
 import { VirtualClock } from "corio/testing";
 import fastify from "fastify";
 import type { FastifyRequest } from "fastify";
 import { assert, test } from "../../corio/test/support/harness.ts";
+import { testWebSockets } from "../../http/test/support/web-sockets.ts";
+import type { AcceptSocket } from "../../http/test/support/web-sockets.ts";
 import { RawClient } from "../../request/test/support/client.ts";
 import { testContract } from "../../request/test/support/contract.ts";
 import type { Start } from "../../request/test/support/contract.ts";
@@ -169,5 +172,32 @@ testHttp2("fastify", async (routes, options) => {
     port: (app.server.address() as AddressInfo).port,
     statistics: () => app.corio.statistics(),
     close: () => app.close(),
+  };
+});
+
+testWebSockets("fastify", async (routes) => {
+  const app = fastify({ forceCloseConnections: "idle" });
+  await until(Promise.resolve(app.register(corio, { deadline: 0.02 })));
+  acceptWebSockets(app.server);
+  for (const [path, route] of Object.entries(routes)) {
+    app.get(path, async (request, reply) => {
+      setDeadline(null);
+      const accept: AcceptSocket = async (body, options) => {
+        setDeadline(0.02);
+        await webSocket(request, reply, body, options);
+        return undefined;
+      };
+      const answer = await route(accept);
+      if (typeof answer === "string") return await reply.code(403).send(answer);
+      return undefined;
+    });
+  }
+  await until(app.listen({ port: 0, host: "127.0.0.1" }));
+  return {
+    port: (app.server.address() as AddressInfo).port,
+    requests: () => app.corio.statistics().requests,
+    close: async () => {
+      await until(app.close());
+    },
   };
 });

@@ -1,7 +1,9 @@
+import type { Server } from "node:http";
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { background, corio, eventStream, handler, onError, setDeadline, stream } from "@corio/hono";
 import type { CorioMiddleware, CorioOptions } from "@corio/hono";
+import { acceptWebSockets, webSocket } from "@corio/hono/web-socket";
 import { serve, getRequestListener } from "@hono/node-server";
 import { coroutine, currentTask, Event, run, sleep, timeout, until } from "corio";
 import { VirtualClock } from "corio/testing";
@@ -11,6 +13,8 @@ import { HTTPException } from "hono/http-exception";
 import { streamSSE } from "hono/streaming";
 import type { SSEStreamingApi } from "hono/streaming";
 import { assert, hostName, test } from "../../corio/test/support/harness.ts";
+import { testWebSockets } from "../../http/test/support/web-sockets.ts";
+import type { AcceptSocket } from "../../http/test/support/web-sockets.ts";
 import { RawClient, Signal } from "../../request/test/support/client.ts";
 import { Endless, testContract, untilIdle } from "../../request/test/support/contract.ts";
 import type { Route, Start } from "../../request/test/support/contract.ts";
@@ -219,3 +223,47 @@ const startHttp2: Start = async (routes, options) => {
 };
 
 testHttp2("hono", startHttp2);
+
+testWebSockets("hono", async (routes) => {
+  const requests = corio({ deadline: 0.02 });
+  const app = new Hono();
+  app.use(requests);
+  app.onError(
+    onError((error, c) => (error instanceof HTTPException ? error.getResponse() : c.text("failed", 500))),
+  );
+  for (const [path, route] of Object.entries(routes)) {
+    app.get(path, async (c) => {
+      setDeadline(null);
+      const accept: AcceptSocket = async (body, options) => {
+        setDeadline(0.02);
+        return await webSocket(c, body, options);
+      };
+      const answer = await route(accept);
+      return answer instanceof Response ? answer : c.text(String(answer), 403);
+    });
+  }
+  const server = serve({ fetch: app.fetch, ...listening }) as Server;
+  acceptWebSockets(server);
+  await until(new Promise<void>((resolve) => server.once("listening", resolve)));
+  return {
+    port: (server.address() as AddressInfo).port,
+    requests: () => requests.statistics().requests,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await until(requests.close());
+      await until(closed);
+    },
+  };
+});
+
+test("hono: a WebSocket needs the middleware, and a server that accepts them", async () => {
+  const app = new Hono();
+  const requests = corio();
+  app.onError((error, c) => c.text(error.message, 500));
+  app.get("/bare", (c) => webSocket(c, () => undefined));
+  app.use(requests);
+  app.get("/", (c) => webSocket(c, () => undefined));
+  assert.match(await (await app.request("/bare")).text(), /needs the middleware/);
+  assert.match(await (await app.request("/")).text(), /only @hono\/node-server/);
+  await requests.close();
+});
