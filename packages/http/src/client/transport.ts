@@ -33,6 +33,7 @@ export interface TransportOptions {
   readonly maxConnectionsPerHost: number | null;
   readonly keepAliveTimeout: number;
   readonly proxy: string | null;
+  readonly http2: boolean;
   readonly tls: TlsOptions;
 }
 

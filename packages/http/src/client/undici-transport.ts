@@ -22,6 +22,7 @@ export class UndiciTransport implements Transport {
     const connectorOptions = {
       ...Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
       ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),
+      allowH2: options.http2,
       // Time limits are the session's: each request has its own, and gives up by itself.
       timeout: 0,
     };
@@ -31,6 +32,7 @@ export class UndiciTransport implements Transport {
       keepAliveTimeout: Math.max(1, options.keepAliveTimeout * 1000),
       headersTimeout: 0,
       bodyTimeout: 0,
+      allowH2: options.http2,
     };
     this.#dispatcher =
       options.proxy === null

@@ -4,6 +4,7 @@ import { WebSocket } from "ws";
 import { ConnectError, HttpTimeoutError, WebSocketHandshakeError } from "../errors.ts";
 import { WebSocketConnection } from "../shared/web-socket.ts";
 import type { HeadersLike } from "./session.ts";
+import { shownUrl } from "./shown-url.ts";
 import type { TlsOptions } from "./transport.ts";
 
 /** Options of `session.webSocket`. */
@@ -46,7 +47,7 @@ export async function connectWebSocket(
       driver.once("open", () => resolve(connection));
       driver.once("unexpected-response", (_request, response) => {
         reject(
-          new WebSocketHandshakeError(`${url.href}: the server answered ${String(response.statusCode)}`),
+          new WebSocketHandshakeError(`${shownUrl(url)}: the server answered ${String(response.statusCode)}`),
         );
         driver.terminate();
       });
@@ -54,12 +55,12 @@ export async function connectWebSocket(
         const code = (error as { code?: string }).code ?? "";
         reject(
           /^E[A-Z_]+$/.test(code)
-            ? new ConnectError(`${url.href}: cannot connect: ${error.message || code}`, { cause: error })
-            : new WebSocketHandshakeError(`${url.href}: ${error.message}`, { cause: error }),
+            ? new ConnectError(`${shownUrl(url)}: cannot connect: ${error.message || code}`, { cause: error })
+            : new WebSocketHandshakeError(`${shownUrl(url)}: ${error.message}`, { cause: error }),
         );
       });
       driver.once("close", () =>
-        reject(new WebSocketHandshakeError(`${url.href}: the connection was closed`)),
+        reject(new WebSocketHandshakeError(`${shownUrl(url)}: the connection was closed`)),
       );
       signal.addEventListener("abort", () => driver.terminate());
     });
@@ -67,7 +68,7 @@ export async function connectWebSocket(
     return await timeout(limit, () => until(open));
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error;
-    throw new HttpTimeoutError(`${url.href} got no WebSocket within ${String(limit)} s`, "connect", {
+    throw new HttpTimeoutError(`${shownUrl(url)} got no WebSocket within ${String(limit)} s`, "connect", {
       cause: error,
     });
   }

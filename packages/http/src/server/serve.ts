@@ -383,7 +383,7 @@ export class HttpServer implements AsyncDisposable {
       ...(reply.headers as Record<string, string>),
     };
     const leavesTooMuch = request.leavesTooMuch;
-    if (leavesTooMuch) linger(request.incoming.socket);
+    if (leavesTooMuch) linger(request.incoming);
     if (this.#isClosing || leavesTooMuch) headers["connection"] = "close";
     // More or fewer bytes than were announced would be taken for a part of another response.
     outgoing.strictContentLength = true;
@@ -497,7 +497,8 @@ const lingering = new WeakSet<Socket>();
  * closed at once, the system would tell the client so by a reset, which overtakes the answer. So our half is closed, and
  * what comes is thrown away, until the client has seen it.
  */
-function linger(socket: Socket): void {
+function linger(incoming: IncomingMessage): void {
+  const { socket } = incoming;
   if (lingering.has(socket)) return;
   socket.destroySoon = () => {
     // The second time somebody means it.
@@ -509,6 +510,7 @@ function linger(socket: Socket): void {
     const timer = setTimeout(() => socket.destroy(), LINGER);
     socket.once("close", () => clearTimeout(timer));
     socket.end();
+    incoming.resume();
   };
 }
 
