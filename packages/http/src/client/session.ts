@@ -102,8 +102,9 @@ export interface ClientSessionOptions {
   /** How servers are trusted. */
   readonly tls?: TlsOptions | undefined;
   /**
-   * Speaks HTTP/2 with the servers of `https:` that do, with many requests on one connection. Default false. On Bun it
-   * has no effect.
+   * Speaks HTTP/2 with the servers of `https:` that do. Each connection has one request at a time, as with HTTP/1.1: what
+   * undici has beyond that would let one request hold up, or take along, others. A request that is given up resets its
+   * stream, and the connection stays. Default false. It has no effect on Bun, and through a proxy.
    */
   readonly http2?: boolean | undefined;
 }

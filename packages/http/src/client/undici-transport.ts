@@ -32,11 +32,10 @@ export class UndiciTransport implements Transport {
       keepAliveTimeout: Math.max(1, options.keepAliveTimeout * 1000),
       headersTimeout: 0,
       bodyTimeout: 0,
-      allowH2: options.http2,
     };
     this.#dispatcher =
       options.proxy === null
-        ? new Agent({ ...settings, connect: this.#watched(connect) })
+        ? new Agent({ ...settings, allowH2: options.http2, connect: this.#watched(connect) })
         : new ProxyAgent({ ...settings, uri: options.proxy, requestTls: connectorOptions });
   }
 
