@@ -104,6 +104,34 @@ test("fastify: errors go to the error handler, with their status", async () => {
   await app.close();
 });
 
+test("fastify: routes that were there before the plugin are an error, awaited or not", async () => {
+  const awaited = fastify();
+  awaited.get("/early", async () => "early");
+  await assert.rejects(Promise.resolve(awaited.register(corio)), /registered before the routes.*early/s);
+
+  const forgotten = fastify();
+  void forgotten.register(corio);
+  forgotten.get("/early", async () => "early");
+  await assert.rejects(Promise.resolve(forgotten.ready()), /registered before the routes.*early/s);
+
+  const scoped = fastify();
+  scoped.get("/other", async () => String(currentTask() === null));
+  scoped.get("/another", async () => "another");
+  await scoped.register(async (scope) => {
+    scope.get("/early", async () => "early");
+    await scope.register(corio);
+    scope.get("/late", async () => currentTask()?.getName());
+  });
+  assert.equal((await scoped.inject("/other")).body, "true");
+  assert.equal((await scoped.inject("/late")).body, "GET /late");
+  assert.equal((await scoped.inject("/none")).statusCode, 404);
+  const early = await scoped.inject("/early");
+  assert.equal(early.statusCode, 500);
+  assert.match(early.body, /GET \/early is one/);
+  for (const app of [awaited, forgotten]) await app.close().catch(() => undefined);
+  await scoped.close();
+});
+
 test("fastify: a type provider's types and validation are kept", async () => {
   const app = fastify();
   await app.register(corio);

@@ -166,6 +166,22 @@ test("hono: the body of a response that no server sends is made nevertheless", a
   assert.deepEqual(requests.statistics(), { requests: 0, tasks: 0, isClosing: true });
 });
 
+test("hono: the body of an answer to HEAD is not made, and nothing waits for it", async () => {
+  const app = new Hono();
+  const requests = corio();
+  app.use(requests);
+  app.get("/", () =>
+    stream(async function* () {
+      yield "first";
+      await new Event().wait();
+    }),
+  );
+  const response = await app.request("/", { method: "HEAD" });
+  assert.equal(response.body, null);
+  await untilIdle({ port: 0, statistics: () => requests.statistics(), close: () => requests.close() });
+  await requests.close();
+});
+
 test("hono: Hono's own streams run in the request's task and end with it", async () => {
   const left = new Signal();
   const app = new Hono();

@@ -196,7 +196,8 @@ const start: Start = (routes, { allowHalfOpen = false } = {}) =>
       const close = new Future<void>();
       const handler = async (request: ServerRequest): Promise<Reply> => {
         const answer = await routes[request.path]?.(() => request.text());
-        return new Reply(String(answer), { status: 200 });
+        assert.ok(typeof answer === "string");
+        return new Reply(answer);
       };
       await using server = await serve(handler, { allowHalfClose: allowHalfOpen });
       resolve({

@@ -170,43 +170,52 @@ describe("a server", () => {
       assert.deepEqual([await by("/own"), await by("/other")], ["head", "get"]);
     }));
 
-  testOn(["node"], "does not wait for a named pipe among its files, nor follow a link out of them", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "corio-http-"));
-    try {
-      await mkdir(join(folder, "root"));
-      await mkdir(join(folder, "other"));
-      await writeFile(join(folder, "other/file.txt"), "outside");
-      await symlink(join(folder, "other"), join(folder, "root/link"));
-      await new Promise((resolve) => execFile("mkfifo", [join(folder, "root/pipe")], resolve));
-      await serving(
-        () => staticFiles(join(folder, "root")),
-        async ({ server, session }) => {
-          const http = session();
-          for (const path of [
-            "/pipe",
-            "/link/file.txt",
-            "/link/%66ile.txt",
-            "/%2e%2e/other/file.txt",
-            "/%252e%252e/other/file.txt",
-            "/..%5cother%5cfile.txt",
-            "/root%00.txt",
-          ]) {
-            await http.get(path, (response) => assert.equal(response.status, 404, path));
-          }
-          for (const target of ["//etc/passwd", "/../other/file.txt", "/./../other/file.txt", "/%2e%2e%2fother/file.txt"]) {
-            const client = await RawClient.request(server, `GET ${target}`);
-            await client.find(/^HTTP\/1.1 404 /);
-            client.goAway();
-          }
-        },
-      );
-      // Whoever reads the pipe has closed it.
-      const writer = await open(join(folder, "root/pipe"), "r+");
-      await writer.close();
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  });
+  testOn(
+    ["node"],
+    "does not wait for a named pipe among its files, nor follow a link out of them",
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), "corio-http-"));
+      try {
+        await mkdir(join(folder, "root"));
+        await mkdir(join(folder, "other"));
+        await writeFile(join(folder, "other/file.txt"), "outside");
+        await symlink(join(folder, "other"), join(folder, "root/link"));
+        await new Promise((resolve) => execFile("mkfifo", [join(folder, "root/pipe")], resolve));
+        await serving(
+          () => staticFiles(join(folder, "root")),
+          async ({ server, session }) => {
+            const http = session();
+            for (const path of [
+              "/pipe",
+              "/link/file.txt",
+              "/link/%66ile.txt",
+              "/%2e%2e/other/file.txt",
+              "/%252e%252e/other/file.txt",
+              "/..%5cother%5cfile.txt",
+              "/root%00.txt",
+            ]) {
+              await http.get(path, (response) => assert.equal(response.status, 404, path));
+            }
+            for (const target of [
+              "//etc/passwd",
+              "/../other/file.txt",
+              "/./../other/file.txt",
+              "/%2e%2e%2fother/file.txt",
+            ]) {
+              const client = await RawClient.request(server, `GET ${target}`);
+              await client.find(/^HTTP\/1.1 404 /);
+              client.goAway();
+            }
+          },
+        );
+        // Whoever reads the pipe has closed it.
+        const writer = await open(join(folder, "root/pipe"), "r+");
+        await writer.close();
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    },
+  );
 });
 
 const closed: string[] = [];
@@ -228,7 +237,10 @@ describe("a client", () => {
     serving(echo, async ({ server, session }) => {
       const other = await serve((request) => {
         const location = new URL(`http://user:word@127.0.0.1:${server.port}/`);
-        return new Reply("", { status: Number(request.query.get("status")), headers: { location: location.href } });
+        return new Reply("", {
+          status: Number(request.query.get("status")),
+          headers: { location: location.href },
+        });
       });
       const headers = {
         authorization: "secret",
@@ -425,4 +437,3 @@ describe("a client", () => {
       assert.equal(headers["x-forged"], undefined);
     }));
 });
-

@@ -53,76 +53,82 @@ async function speaking(
 }
 
 // On Bun the client goes over Bun's fetch.
-testOn(["node"], "http2: a cancelled request resets its stream, and its connection stays; the others go on", () =>
-  speaking(
-    (stream, path) => {
-      if (path === "/wait") return;
-      stream.respond({ ":status": 200, "content-type": "text/plain" });
-      let text = "";
-      stream.setEncoding("utf8").on("data", (data: string) => (text += data));
-      stream.on("end", () => stream.end(`${path} ${text}`));
-    },
-    async ({ log, session, sessions }) => {
-      assert.equal(await session.get("/first", (response) => response.text()), "/first ");
-      const waiting = createTask(session.get("/wait"));
-      await log.has("GET /wait");
-      async function* pieces(): AsyncGenerator<string> {
-        yield "a ";
-        await sleep(0);
-        yield "body";
-      }
-      const others = createTask(
-        gather(
-          session.post("/a", { data: pieces() }, (response) => response.text()),
-          session.post("/b", { json: [1] }, (response) => response.text()),
-        ),
-      );
-      await log.has("POST /a");
-      waiting.cancel();
-      await assert.rejects(waiting, CancelledError);
-      await log.has("/wait aborted");
-      assert.deepEqual(await others, ["/a a body", "/b [1]"]);
-      assert.equal(await session.get("/last", (response) => response.text()), "/last ");
-      // One for each of those that were under way at once.
-      assert.equal(sessions.size, 3);
-      assert.ok(!log.entries.includes("session closed"));
-    },
-  ),
+testOn(
+  ["node"],
+  "http2: a cancelled request resets its stream, and its connection stays; the others go on",
+  () =>
+    speaking(
+      (stream, path) => {
+        if (path === "/wait") return;
+        stream.respond({ ":status": 200, "content-type": "text/plain" });
+        let text = "";
+        stream.setEncoding("utf8").on("data", (data: string) => (text += data));
+        stream.on("end", () => stream.end(`${path} ${text}`));
+      },
+      async ({ log, session, sessions }) => {
+        assert.equal(await session.get("/first", (response) => response.text()), "/first ");
+        const waiting = createTask(session.get("/wait"));
+        await log.has("GET /wait");
+        async function* pieces(): AsyncGenerator<string> {
+          yield "a ";
+          await sleep(0);
+          yield "body";
+        }
+        const others = createTask(
+          gather(
+            session.post("/a", { data: pieces() }, (response) => response.text()),
+            session.post("/b", { json: [1] }, (response) => response.text()),
+          ),
+        );
+        await log.has("POST /a");
+        waiting.cancel();
+        await assert.rejects(waiting, CancelledError);
+        await log.has("/wait aborted");
+        assert.deepEqual(await others, ["/a a body", "/b [1]"]);
+        assert.equal(await session.get("/last", (response) => response.text()), "/last ");
+        // One for each of those that were under way at once.
+        assert.equal(sessions.size, 3);
+        assert.ok(!log.entries.includes("session closed"));
+      },
+    ),
 );
 
-testOn(["node"], "http2: a body that is given up resets its stream; one that is not read holds the server", () =>
-  speaking(
-    (stream, path, log) => {
-      stream.respond({ ":status": 200 });
-      if (path === "/short") {
-        stream.end("short");
-        return;
-      }
-      let sent = 0;
-      const write = (): void => {
-        while (!stream.destroyed && stream.write(Buffer.alloc(16_384))) sent++;
-        if (!stream.destroyed) log.add(`full after ${sent > 0 ? "some" : "nothing"}`);
-      };
-      stream.on("drain", write);
-      write();
-    },
-    async ({ log, session, sessions }) => {
-      const response = await session.get("/endless");
-      let pieces = 0;
-      for await (const piece of response) {
-        assert.ok(piece.length > 0);
-        if (++pieces === 3) break;
-      }
-      await response.close();
-      await log.has("/endless aborted");
-      const other = await session.get("/endless/unread");
-      await log.has("full after some");
-      await other.close();
-      await log.has("/endless/unread aborted");
-      assert.equal(await session.get("/short", (short) => short.text()), "short");
-      assert.equal(sessions.size, 1);
-    },
-  ),
+testOn(
+  ["node"],
+  "http2: a body that is given up resets its stream; one that is not read holds the server",
+  () =>
+    speaking(
+      (stream, path, log) => {
+        stream.respond({ ":status": 200 });
+        if (path === "/short") {
+          stream.end("short");
+          return;
+        }
+        let sent = 0;
+        const write = (): void => {
+          while (!stream.destroyed && stream.write(Buffer.alloc(16_384))) sent++;
+          if (!stream.destroyed) log.add(`full after ${sent > 0 ? "some" : "nothing"}`);
+        };
+        stream.on("drain", write);
+        write();
+      },
+      async ({ log, session, sessions }) => {
+        const response = await session.get("/endless");
+        let pieces = 0;
+        for await (const piece of response) {
+          assert.ok(piece.length > 0);
+          if (++pieces === 3) break;
+        }
+        await response.close();
+        await log.has("/endless aborted");
+        const other = await session.get("/endless/unread");
+        await log.has("full after some");
+        await other.close();
+        await log.has("/endless/unread aborted");
+        assert.equal(await session.get("/short", (short) => short.text()), "short");
+        assert.equal(sessions.size, 1);
+      },
+    ),
 );
 
 testOn(["node"], "http2: a server that only knows HTTP/1.1 is spoken to in that", () =>

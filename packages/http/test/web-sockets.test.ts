@@ -65,29 +65,32 @@ testOn(["node", "deno"], "a flood of pings is not answered by a flood that nobod
   ),
 );
 
-testOn(["node", "deno"], "a frame that is not masked, and a message that is no UTF-8, close the WebSocket", () =>
-  serving(
-    () => async (request) =>
-      await request.webSocket(async (socket) => {
-        for await (const message of socket) await socket.send(message);
-      }),
-    async ({ server }) => {
-      for (const [bytes, code] of [
-        ["\x81\x02hi", 1002],
-        [frame(1, "\xff\xfe"), 1007],
-        [frame(3, "unknown"), 1002],
-        ["\x09\x80\0\0\0\0", 1002],
-      ] as const) {
-        const client = await RawClient.connect(server);
-        client.write(HANDSHAKE);
-        await client.find(/^HTTP\/1.1 101 /);
-        client.write(bytes);
-        const [, high = "", low = ""] = await client.find(/\x88[\x02-\x7d](.)(.)/s);
-        assert.equal((high.charCodeAt(0) << 8) | low.charCodeAt(0), code);
-        client.goAway();
-      }
-    },
-  ),
+testOn(
+  ["node", "deno"],
+  "a frame that is not masked, and a message that is no UTF-8, close the WebSocket",
+  () =>
+    serving(
+      () => async (request) =>
+        await request.webSocket(async (socket) => {
+          for await (const message of socket) await socket.send(message);
+        }),
+      async ({ server }) => {
+        for (const [bytes, code] of [
+          ["\x81\x02hi", 1002],
+          [frame(1, "\xff\xfe"), 1007],
+          [frame(3, "unknown"), 1002],
+          ["\x09\x80\0\0\0\0", 1002],
+        ] as const) {
+          const client = await RawClient.connect(server);
+          client.write(HANDSHAKE);
+          await client.find(/^HTTP\/1.1 101 /);
+          client.write(bytes);
+          const [, high = "", low = ""] = await client.find(/\x88.(.)(.)/s);
+          assert.equal((high.charCodeAt(0) << 8) | low.charCodeAt(0), code);
+          client.goAway();
+        }
+      },
+    ),
 );
 
 testOn(["node", "deno"], "a message in many fragments is one, with pings in between", () =>
@@ -168,7 +171,10 @@ test("bad input of a WebSocket is an error at once", () =>
       }),
     async ({ session }) => {
       await using socket = await session().webSocket("/");
-      assert.throws(() => socket.send({ an: "object" } as never), /send expects a string or bytes, got object/);
+      assert.throws(
+        () => socket.send({ an: "object" } as never),
+        /send expects a string or bytes, got object/,
+      );
       assert.throws(() => socket.sendJson(undefined), /cannot write undefined as JSON/);
       assert.throws(() => socket.close(1006), /close expects a code/);
       assert.throws(() => socket.close(1000, "x".repeat(124)), /at most 123 bytes/);

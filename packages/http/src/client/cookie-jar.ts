@@ -62,7 +62,8 @@ export class CookieJar {
   #hasSecure({ name, domain, path }: Cookie): boolean {
     for (const other of this.#cookies.values()) {
       if (!other.isSecure || other.name !== name || !isPathBelow(path, other.path)) continue;
-      if (other.domain === domain || isBelow(other.domain, domain) || isBelow(domain, other.domain)) return true;
+      if (other.domain === domain || isBelow(other.domain, domain) || isBelow(domain, other.domain))
+        return true;
     }
     return false;
   }

@@ -140,7 +140,9 @@ export class ClientResponse implements AsyncIterable<Uint8Array>, AsyncDisposabl
       );
       this.#received += chunk?.length ?? 0;
       if (this.#maxBodySize !== null && this.#received > this.#maxBodySize)
-        throw new PayloadError(`${this.method} ${this.url}: the body is larger than ${this.#maxBodySize} bytes`);
+        throw new PayloadError(
+          `${this.method} ${this.url}: the body is larger than ${this.#maxBodySize} bytes`,
+        );
       return chunk;
     } catch (error) {
       this.#wire.abort();

@@ -270,7 +270,9 @@ export class ClientSession implements AsyncDisposable {
         if (response.status === 204) return;
         const type = response.headers.get("content-type") ?? "";
         if (!/^text\/event-stream\s*(;|$)/i.test(type))
-          throw new NoEventStream(`GET ${shownUrl(new URL(response.url))}: no event stream, but ${type || "nothing known"}`);
+          throw new NoEventStream(
+            `GET ${shownUrl(new URL(response.url))}: no event stream, but ${type || "nothing known"}`,
+          );
         failures = 0;
         parser.restart();
         for await (const event of response.events(parser)) yield event;
@@ -550,9 +552,12 @@ function redirectUrl(location: string, from: URL, what: string): URL {
   try {
     return toUrl(location, from);
   } catch (error) {
-    throw new PayloadError(`${what}: the server redirects to ${JSON.stringify(location)}, which is no address`, {
-      cause: error,
-    });
+    throw new PayloadError(
+      `${what}: the server redirects to ${JSON.stringify(location)}, which is no address`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -44,6 +44,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 const CHUNK = 65_536;
+/** Windows has none. */
+const NON_BLOCKING = (constants as { readonly O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
 
 /**
  * Serves the files of a folder: with entity tags, so that a client which has a file is told so (304), and single ranges.
@@ -115,7 +117,7 @@ async function openBelow(root: string, path: string, index: string | null): Prom
       const real = await realpath(candidate).catch(() => null);
       if (real?.startsWith((await realpath(root)) + sep) !== true) continue;
       // Not blocking: to open a named pipe would wait until somebody writes.
-      const handle = await open(real, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(() => null);
+      const handle = await open(real, constants.O_RDONLY | NON_BLOCKING).catch(() => null);
       if (handle === null) continue;
       const stats = await handle.stat();
       if (stats.isFile()) return { handle, path: real, size: stats.size, mtimeMs: stats.mtimeMs };

@@ -229,7 +229,9 @@ export class WebSocketConnection implements AsyncIterable<WebSocketMessage>, Asy
    */
   close(code = 1000, reason = ""): Coroutine<void> {
     if (!isCloseCode(code))
-      throw new ValueError(`close expects a code such as 1000 or 1001, or one from 3000 to 4999, got ${code}`);
+      throw new ValueError(
+        `close expects a code such as 1000 or 1001, or one from 3000 to 4999, got ${code}`,
+      );
     if (Buffer.byteLength(reason) > 123)
       throw new ValueError("the reason for which a WebSocket is closed has at most 123 bytes");
     return closeSocket(this, code, reason);

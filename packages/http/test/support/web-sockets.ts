@@ -104,8 +104,7 @@ export function testWebSockets(name: string, start: StartSockets): void {
       {
         "/": (accept) => accept(waits),
         "/group": (accept) => accept(group),
-        "/stays": (accept) =>
-          accept(() => log.around("stays", () => sleep(0.03)), { cancelOnClose: false }),
+        "/stays": (accept) => accept(() => log.around("stays", () => sleep(0.03)), { cancelOnClose: false }),
       },
       async ({ session }) => {
         for (const end of ["terminate", "close"] as const) {
