@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { inRoot } from "../scripts/lib/paths.mjs";
 import { toMarkdown, writePage } from "./lib/markdown.mjs";
 import { measureDatabases } from "./databases/run.mjs";
+import { measureHttp } from "./http/measure.mjs";
 import { measure } from "./lib/measure.mjs";
 import { readOptions } from "./lib/options.mjs";
 import { prepare } from "./lib/prepare.mjs";
@@ -25,7 +26,10 @@ if (options.write && !options.reportOnly) {
 } else {
   console.log("\nNot written to docs/performance.md: it takes a complete run, or --write.");
 }
-if (options.databases) await measureDatabases(options);
+if (options.packages) {
+  await measureDatabases(options);
+  await measureHttp(options);
+}
 
 async function measureAll() {
   const { runtimes, peers, versions } = await prepare(options);

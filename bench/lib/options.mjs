@@ -22,7 +22,7 @@ const USAGE = `npm run bench -- [options]
  * @property {readonly string[]} runtimes
  * @property {boolean} write
  * @property {boolean} reportOnly
- * @property {boolean} databases whether the clients of databases are measured, too
+ * @property {boolean} packages whether the packages beside corio are measured, too
  */
 
 /** Ends the process when they are wrong. @returns {Options} */
@@ -68,7 +68,7 @@ function parse() {
     runtimes: select("--runtimes", values.runtimes, RUNTIMES),
     write: values.write || !partial,
     reportOnly: values.report,
-    databases: !values.report && values.only === undefined && values.peers === undefined,
+    packages: !values.report && values.only === undefined && values.peers === undefined,
   };
 }
 
