@@ -57,7 +57,7 @@ async function startProcess(command, args) {
 function startServer(name) {
   return name === "aiohttp"
     ? startProcess("python3", [inRoot("bench/http/server.py")])
-    : startProcess(process.execPath, [inRoot("bench/http/server.mjs"), name]);
+    : startProcess(process.execPath, [...process.execArgv, inRoot("bench/http/server.mjs"), name]);
 }
 
 /** Whether python3 has aiohttp. @returns {Promise<boolean>} */
@@ -171,7 +171,8 @@ const port = await target.line();
 /** @type {Map<string, Awaited<ReturnType<typeof startProcess>>>} */
 const clients = new Map();
 for (const [name] of wanted(CLIENTS)) {
-  clients.set(name, await startProcess(process.execPath, [inRoot("bench/http/client.mjs"), name, port]));
+  const args = [...process.execArgv, inRoot("bench/http/client.mjs"), name, port];
+  clients.set(name, await startProcess(process.execPath, args));
 }
 await compare("clients", wanted(CLIENTS), async (name) => {
   const client = clients.get(name);

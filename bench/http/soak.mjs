@@ -1,6 +1,6 @@
-// node bench/http/soak.mjs [--minutes 5 | --requests N] [--connections 200] [--url postgres://…]: connections against a service with a
-// pool of PostgreSQL connections, a third of them closing at random moments. At the end the heap must be as it was, no
-// task must be left, and the pool full. Prints figures; exits with 1 when it is not so.
+// node bench/http/soak.mjs [--minutes 5 | --requests N] [--connections 200] [--url postgres://…]: clients of a service
+// that has a pool of PostgreSQL connections; a third of their connections are closed at random moments. At the end the
+// heap must be as it was, no task must be left, and the pool full. Prints figures; exits with 1 when it is not so.
 import { spawn } from "node:child_process";
 import { connect } from "node:net";
 import process from "node:process";
