@@ -134,10 +134,14 @@ export class ClientResponse implements AsyncIterable<Uint8Array>, AsyncDisposabl
 
   async #readChunk(): Promise<Uint8Array | null> {
     try {
-      const chunk = await this.#deadline.read(
-        () => this.#wire.read(),
-        () => this.#wire.abort(),
-      );
+      // What is here needs no clock, and nothing that could be cancelled.
+      let chunk = this.#wire.take?.();
+      if (chunk === undefined) {
+        chunk = await this.#deadline.read(
+          () => this.#wire.read(),
+          () => this.#wire.abort(),
+        );
+      }
       this.#received += chunk?.length ?? 0;
       if (this.#maxBodySize !== null && this.#received > this.#maxBodySize)
         throw new PayloadError(

@@ -202,7 +202,7 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
 
   // ── The body ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async read(): Promise<Uint8Array | null> {
+  take(): Uint8Array | null | undefined {
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) {
       this.#buffered -= chunk.length;
@@ -212,10 +212,14 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
       }
       return chunk;
     }
-    if (this.#end !== null) {
-      if (this.#end.error !== null) throw this.#end.error;
-      return null;
-    }
+    if (this.#end === null) return undefined;
+    if (this.#end.error !== null) throw this.#end.error;
+    return null;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    const ready = this.take();
+    if (ready !== undefined) return ready;
     return await new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };
     });

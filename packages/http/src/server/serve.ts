@@ -110,6 +110,7 @@ export class HttpServer implements AsyncDisposable {
   readonly #changed: Wakeup = new Wakeup();
   readonly #closed: Event = new Event();
   readonly #sendTimeout: number | null;
+  readonly #handlerTimeout: number | null;
   #isClosing = false;
   #isCut = false;
   #keeper: Task | null = null;
@@ -123,6 +124,7 @@ export class HttpServer implements AsyncDisposable {
     this.#loop = getRunningLoop();
     this.#context = copyContext();
     this.#sendTimeout = seconds(options.sendTimeout, 60, "sendTimeout");
+    this.#handlerTimeout = seconds(options.handlerTimeout, null, "handlerTimeout");
     const server = this.#makeServer();
     this.#server = server;
     server.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) =>
@@ -352,10 +354,13 @@ export class HttpServer implements AsyncDisposable {
   }
 
   async #replyOf(request: ServerRequest, outgoing: ServerResponse): Promise<Reply> {
-    const limit = seconds(this.#options.handlerTimeout, null, "handlerTimeout");
+    const limit = this.#handlerTimeout;
     try {
-      const call = async (): Promise<HandlerResult> => await this.#handler(request);
-      return toReply(limit === null ? await call() : await timeout(limit, call));
+      return toReply(
+        limit === null
+          ? await this.#handler(request)
+          : await timeout(limit, async () => await this.#handler(request)),
+      );
     } catch (error) {
       if (isCancelledError(error)) {
         // Whoever cancelled it, the client is still there: it should not wait for what will not come.

@@ -14,6 +14,15 @@ export const DISCONNECTED = "the client went away";
 /** What a handler returns that has answered with a WebSocket. */
 export const UPGRADED: Reply = new Reply();
 
+/** Addresses whose path is what stands there: nothing in it is escaped, or taken away by the rules of URLs. */
+function isPlain(target: string): boolean {
+  return PLAIN_TARGET.test(target) && !target.includes("/.");
+}
+const PLAIN_TARGET = /^\/[\w\-~!$&'()*+,;=:@./]*(?:\?[^#]*)?$/;
+const PLAIN_HOST = /^[a-z\d.\-]+(?::\d{1,4})?$/i;
+
+const ignore = (): void => undefined;
+
 /**
  * What a handler is given: a request, whose body is still to be read.
  *
@@ -23,7 +32,6 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
   /** Node's own object, for what is missing here. Its body is not to be read by it. */
   readonly incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
-  readonly #wakeup: Wakeup = new Wakeup();
   readonly #expectsContinue: boolean;
   readonly #onAccept: (sayGoodbye: () => void) => void;
   #url: URL | null = null;
@@ -46,7 +54,7 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
     this.#expectsContinue = expectsContinue;
     this.#onAccept = onAccept;
     // A body that is cut off is an error of Node's: the task is cancelled for it, and need not get it as well.
-    incoming.on("error", () => undefined);
+    incoming.on("error", ignore);
   }
 
   /** `GET`, `POST` and so on. */
@@ -76,7 +84,12 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
 
   /** The path of the address, percent-encoded as it came. */
   get path(): string {
-    return this.url.pathname;
+    // Most addresses need not be taken apart for it.
+    const target = this.incoming.url ?? "/";
+    if (this.#url !== null || !isPlain(target) || !PLAIN_HOST.test(this.incoming.headers.host ?? ""))
+      return this.url.pathname;
+    const end = target.indexOf("?");
+    return end < 0 ? target : target.slice(0, end);
   }
 
   /** What follows the `?`. */
@@ -159,7 +172,8 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
     this.#isReading = true;
     this.#checkLength(Number(incoming.headers["content-length"] ?? 0));
     if (this.#expectsContinue) this.#outgoing.writeContinue();
-    const { wake } = this.#wakeup;
+    const wakeup = new Wakeup();
+    const { wake } = wakeup;
     incoming.on("readable", wake);
     incoming.on("end", wake);
     incoming.on("close", wake);
@@ -172,7 +186,7 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
           yield chunk;
         } else if (incoming.readableEnded) return;
         else if (incoming.destroyed) throw new CancelledError(DISCONNECTED);
-        else await this.#wakeup.wait();
+        else await wakeup.wait();
       }
     } finally {
       incoming.off("readable", wake);
