@@ -131,14 +131,17 @@ async function compare(title, rows, measure) {
       if (round > 0) samples.get(name)?.push(sample);
     }
   }
-  console.log(`\n${title}: ${REQUESTS} requests over ${CONNECTIONS} connections, medians of ${ROUNDS} rounds`);
+  console.log(
+    `\n${title}: ${REQUESTS} requests over ${CONNECTIONS} connections, medians of ${ROUNDS} rounds`,
+  );
   for (const [name, base] of rows) {
     const own = samples.get(name) ?? [];
     const others = base === null ? [] : (samples.get(base) ?? []);
     const perSecond = Math.round(median(own.map((sample) => sample.perSecond)));
     const cpu = median(own.map((sample) => sample.cpuMicroseconds));
     /** @param {keyof Sample} key */
-    const ratio = (key) => median(own.map((sample, index) => sample[key] / (others[index]?.[key] ?? 1))).toFixed(2);
+    const ratio = (key) =>
+      median(own.map((sample, index) => sample[key] / (others[index]?.[key] ?? 1))).toFixed(2);
     const beside =
       others.length === 0
         ? ""

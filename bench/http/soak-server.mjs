@@ -12,7 +12,11 @@ const collect = /** @type {{ gc?: () => void }} */ (/** @type {unknown} */ (glob
 if (collect === undefined) throw new Error("run with --expose-gc");
 
 await run(async () => {
-  const pool = createPool(url, { minSize: POOL, maxSize: POOL, connection: { application_name: "corio-soak" } });
+  const pool = createPool(url, {
+    minSize: POOL,
+    maxSize: POOL,
+    connection: { application_name: "corio-soak" },
+  });
   let begun = 0;
   let ended = 0;
 

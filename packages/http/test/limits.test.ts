@@ -40,7 +40,9 @@ describe("refused, while the rest is served:", () => {
       echo,
       async (fixture) => {
         const head = `GET / HTTP/1.1\r\nHost: test\r\nX-Slow: ${"x".repeat(10_000)}`;
-        const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.connect(fixture.server)));
+        const clients = await Promise.all(
+          Array.from({ length: 20 }, () => RawClient.connect(fixture.server)),
+        );
         const dripping = createTask(async () => {
           for (const byte of head) {
             for (const client of clients) if (client.socket.writable) client.write(byte);

@@ -10,9 +10,13 @@ if (hostName === "node") {
     const program = fileURLToPath(new URL("../../../bench/http/soak.mjs", import.meta.url));
     const args = [...process.execArgv.filter((flag) => flag.startsWith("--conditions")), program];
     const { code, output } = await new Promise<{ code: unknown; output: string }>((resolve) => {
-      execFile(process.execPath, [...args, "--requests", "200", "--connections", "40"], (error, stdout, stderr) => {
-        resolve({ code: error?.code ?? 0, output: stdout + stderr });
-      });
+      execFile(
+        process.execPath,
+        [...args, "--requests", "200", "--connections", "40"],
+        (error, stdout, stderr) => {
+          resolve({ code: error?.code ?? 0, output: stdout + stderr });
+        },
+      );
     });
     assert.equal(code, 0, output);
     assert.match(output, /\n20\d requests .* tasks 0, pool 10 of 10/);

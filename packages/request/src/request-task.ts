@@ -50,13 +50,14 @@ export class RequestTask {
         return work();
       });
       answer(result);
-      await this.#untilEnd();
+      if (!this.#isWatched) await this.#untilStreamed();
+      else if (!this.#hasEnded) await (this.#end = this.loop.createFuture());
     } catch (error) {
       await this.#endChildren();
       refuse(this.#explain(error));
       return;
     }
-    await this.#endChildren();
+    if (this.#children.size > 0) await this.#endChildren();
   }
 
   /** The task was made. Before that, nothing can be cancelled. */
@@ -119,14 +120,7 @@ export class RequestTask {
     if (!child.done()) this.#streams.add(child);
   }
 
-  async #untilEnd(): Promise<void> {
-    if (this.#isWatched) {
-      if (!this.#hasEnded) {
-        this.#end = this.loop.createFuture();
-        await this.#end;
-      }
-      return;
-    }
+  async #untilStreamed(): Promise<void> {
     while (this.#streams.size > 0) await wait([...this.#streams]);
   }
 
