@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { inRoot } from "../scripts/lib/paths.mjs";
 import { toMarkdown, writePage } from "./lib/markdown.mjs";
 import { measureDatabases } from "./databases/run.mjs";
+import { measureHttp } from "./http/measure.mjs";
 import { measure } from "./lib/measure.mjs";
 import { readOptions } from "./lib/options.mjs";
 import { prepare } from "./lib/prepare.mjs";
@@ -29,6 +30,7 @@ if (options.write && !options.reportOnly) {
 if (options.all) {
   await measureStreams(options);
   await measureDatabases(options);
+  await measureHttp(options);
 }
 
 async function measureAll() {

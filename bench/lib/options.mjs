@@ -22,7 +22,7 @@ const USAGE = `npm run bench -- [options]
  * @property {readonly string[]} runtimes
  * @property {boolean} write
  * @property {boolean} reportOnly
- * @property {boolean} all whether what has programs of its own is measured, too: connections, clients of databases
+ * @property {boolean} all whether what has programs of its own is measured, too: connections, clients of databases, HTTP
  */
 
 /** Ends the process when they are wrong. @returns {Options} */

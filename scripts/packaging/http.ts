@@ -1,7 +1,7 @@
 // What a user's first program needs; scripts/packaging.mjs compiles and runs it against the packed package.
 import { run } from "corio";
 import { ClientSession, ConnectError, Reply, serve } from "@corio/http";
-import { DISCONNECTED } from "@corio/http/disconnect";
+import { acceptWebSockets } from "@corio/http/web-socket";
 
 interface Answer {
   path: string;
@@ -20,4 +20,4 @@ await run(async () => {
   }
 });
 
-console.log(DISCONNECTED);
+console.log(typeof acceptWebSockets);

@@ -1,15 +1,18 @@
-import { connect } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { background, corio, setDeadline, stream } from "@corio/fastify";
-import { coroutine, currentTask, Event, signal, sleep, timeout } from "corio";
+import { acceptWebSockets, webSocket } from "@corio/fastify/web-socket";
+import { coroutine, currentTask, sleep, timeout, until } from "corio";
 import { VirtualClock } from "corio/testing";
 import fastify from "fastify";
 import type { FastifyRequest } from "fastify";
 import { assert, test } from "../../corio/test/support/harness.ts";
+import { testWebSockets } from "../../http/test/support/web-sockets.ts";
+import type { AcceptSocket } from "../../http/test/support/web-sockets.ts";
 import { RawClient } from "../../request/test/support/client.ts";
-import { Endless, sleepTurn, testContract } from "../../request/test/support/contract.ts";
+import { testContract } from "../../request/test/support/contract.ts";
 import type { Start } from "../../request/test/support/contract.ts";
+import { testHttp2 } from "../../request/test/support/http2.ts";
 
 const start: Start = async (routes, { allowHalfOpen = false, ...options } = {}) => {
   const app = fastify({ forceCloseConnections: "idle" });
@@ -101,6 +104,34 @@ test("fastify: errors go to the error handler, with their status", async () => {
   await app.close();
 });
 
+test("fastify: routes that were there before the plugin are an error, awaited or not", async () => {
+  const awaited = fastify();
+  awaited.get("/early", async () => "early");
+  await assert.rejects(Promise.resolve(awaited.register(corio)), /registered before the routes.*early/s);
+
+  const forgotten = fastify();
+  void forgotten.register(corio);
+  forgotten.get("/early", async () => "early");
+  await assert.rejects(Promise.resolve(forgotten.ready()), /registered before the routes.*early/s);
+
+  const scoped = fastify();
+  scoped.get("/other", async () => String(currentTask() === null));
+  scoped.get("/another", async () => "another");
+  await scoped.register(async (scope) => {
+    scope.get("/early", async () => "early");
+    await scope.register(corio);
+    scope.get("/late", async () => currentTask()?.getName());
+  });
+  assert.equal((await scoped.inject("/other")).body, "true");
+  assert.equal((await scoped.inject("/late")).body, "GET /late");
+  assert.equal((await scoped.inject("/none")).statusCode, 404);
+  const early = await scoped.inject("/early");
+  assert.equal(early.statusCode, 500);
+  assert.match(early.body, /GET \/early is one/);
+  for (const app of [awaited, forgotten]) await app.close().catch(() => undefined);
+  await scoped.close();
+});
+
 test("fastify: a type provider's types and validation are kept", async () => {
   const app = fastify();
   await app.register(corio);
@@ -154,33 +185,47 @@ test("fastify: a failed body breaks the connection off, and is reported", async 
   ]);
 });
 
-test("fastify: HTTP/2: a stream that is reset cancels its request, the others go on", async () => {
+testHttp2("fastify", async (routes, options) => {
   const app = fastify({ http2: true, forceCloseConnections: true });
-  await app.register(corio);
-  const endless = new Endless();
-  const release = new Event();
-  app.post("/endless", async (request) => await endless.route(async () => String(request.body)));
-  app.get("/waits", async () => {
-    await release.wait();
-    return `answered ${String(signal().aborted)}`;
-  });
+  await app.register(corio, options ?? {});
+  for (const [url, route] of Object.entries(routes)) {
+    app.route({
+      method: ["GET", "POST"],
+      url,
+      handler: async (request) => await route(async () => String(request.body)),
+    });
+  }
   await app.listen({ port: 0, host: "127.0.0.1" });
-  const { port } = app.server.address() as AddressInfo;
-  const session = connect(`http://127.0.0.1:${port}`);
-  const reset = session.request({ ":path": "/endless", ":method": "POST", "content-type": "text/plain" });
-  reset.on("error", () => undefined);
-  reset.end("a body");
-  const other = session.request({ ":path": "/waits" });
-  await endless.entered.reached;
-  reset.close(8);
-  await endless.left.reached;
-  let text = "";
-  other.setEncoding("utf8").on("data", (data: string) => (text += data));
-  const ended = new Promise((resolve) => other.once("close", resolve));
-  release.set();
-  await ended;
-  assert.equal(text, "answered false");
-  while (app.corio.statistics().tasks > 0) await sleepTurn();
-  session.close();
-  await app.close();
+  return {
+    port: (app.server.address() as AddressInfo).port,
+    statistics: () => app.corio.statistics(),
+    close: () => app.close(),
+  };
+});
+
+testWebSockets("fastify", async (routes) => {
+  const app = fastify({ forceCloseConnections: "idle" });
+  await until(Promise.resolve(app.register(corio, { deadline: 0.02 })));
+  acceptWebSockets(app.server);
+  for (const [path, route] of Object.entries(routes)) {
+    app.get(path, async (request, reply) => {
+      setDeadline(null);
+      const accept: AcceptSocket = async (body, options) => {
+        setDeadline(0.02);
+        await webSocket(request, reply, body, options);
+        return undefined;
+      };
+      const answer = await route(accept);
+      if (typeof answer === "string") return await reply.code(403).send(answer);
+      return undefined;
+    });
+  }
+  await until(app.listen({ port: 0, host: "127.0.0.1" }));
+  return {
+    port: (app.server.address() as AddressInfo).port,
+    requests: () => app.corio.statistics().requests,
+    close: async () => {
+      await until(app.close());
+    },
+  };
 });

@@ -41,6 +41,8 @@ export function corio(options: CorioOptions = {}): CorioMiddleware {
       await next();
       // Hono has made a response of the cancellation. It has to go on.
       if (isCancelledError(c.error)) throw c.error;
+      // Nobody is going to read it, and Hono forgets it.
+      if (c.req.method === "HEAD") await c.res.body?.cancel().catch(() => undefined);
     };
     try {
       await requests.handle(work, whatToWatch(c));

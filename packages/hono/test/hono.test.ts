@@ -1,8 +1,11 @@
-import { connect, createServer } from "node:http2";
+import type { Server } from "node:http";
+import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { background, corio, eventStream, handler, onError, setDeadline, stream } from "@corio/hono";
+import type { CorioMiddleware, CorioOptions } from "@corio/hono";
+import { acceptWebSockets, webSocket } from "@corio/hono/web-socket";
 import { serve, getRequestListener } from "@hono/node-server";
-import { coroutine, currentTask, Event, run, signal, sleep, timeout, until } from "corio";
+import { coroutine, currentTask, Event, run, sleep, timeout, until } from "corio";
 import { VirtualClock } from "corio/testing";
 import { Hono } from "hono";
 import type { Context } from "hono";
@@ -10,15 +13,21 @@ import { HTTPException } from "hono/http-exception";
 import { streamSSE } from "hono/streaming";
 import type { SSEStreamingApi } from "hono/streaming";
 import { assert, hostName, test } from "../../corio/test/support/harness.ts";
+import { testWebSockets } from "../../http/test/support/web-sockets.ts";
+import type { AcceptSocket } from "../../http/test/support/web-sockets.ts";
 import { RawClient, Signal } from "../../request/test/support/client.ts";
 import { Endless, testContract, untilIdle } from "../../request/test/support/contract.ts";
-import type { Start } from "../../request/test/support/contract.ts";
+import type { Route, Start } from "../../request/test/support/contract.ts";
+import { testHttp2 } from "../../request/test/support/http2.ts";
 
 /** By default it replaces the global `Response`: on other hosts their own servers, tested beside it, want their own. */
 const overrideGlobalObjects = hostName === "node";
 const listening = { port: 0, hostname: "127.0.0.1", overrideGlobalObjects };
 
-const start: Start = async (routes, { allowHalfOpen = false, ...options } = {}) => {
+function appOf(
+  routes: Readonly<Record<string, Route>>,
+  options?: CorioOptions,
+): { app: Hono; requests: CorioMiddleware } {
   const requests = corio(options);
   const app = new Hono();
   app.use(requests);
@@ -28,6 +37,11 @@ const start: Start = async (routes, { allowHalfOpen = false, ...options } = {}) 
       return answerOf(c, await route(() => c.req.text()));
     });
   }
+  return { app, requests };
+}
+
+const start: Start = async (routes, { allowHalfOpen = false, ...options } = {}) => {
+  const { app, requests } = appOf(routes, options);
   return await new Promise((resolve) => {
     const server = serve({ fetch: app.fetch, ...listening }, ({ port }) => {
       if (allowHalfOpen) Object.assign(server, { httpAllowHalfOpen: true });
@@ -152,6 +166,22 @@ test("hono: the body of a response that no server sends is made nevertheless", a
   assert.deepEqual(requests.statistics(), { requests: 0, tasks: 0, isClosing: true });
 });
 
+test("hono: the body of an answer to HEAD is not made, and nothing waits for it", async () => {
+  const app = new Hono();
+  const requests = corio();
+  app.use(requests);
+  app.get("/", () =>
+    stream(async function* () {
+      yield "first";
+      await new Event().wait();
+    }),
+  );
+  const response = await app.request("/", { method: "HEAD" });
+  assert.equal(response.body, null);
+  await untilIdle({ port: 0, statistics: () => requests.statistics(), close: () => requests.close() });
+  await requests.close();
+});
+
 test("hono: Hono's own streams run in the request's task and end with it", async () => {
   const left = new Signal();
   const app = new Hono();
@@ -193,38 +223,63 @@ test("hono: what belongs to a request is refused outside of one", () => {
   assert.throws(() => corio({ deadline: "soon" as never }), /deadline/);
 });
 
-test("hono: HTTP/2: a stream that is reset cancels its request, the others go on", async () => {
-  const app = new Hono();
-  const requests = corio();
-  const endless = new Endless();
-  const release = new Event();
-  app.use(requests);
-  app.onError(onError());
-  app.all("/endless", async (c) => answerOf(c, await endless.route(() => c.req.text())));
-  app.get("/waits", async (c) => {
-    await release.wait();
-    return c.text(`answered ${String(signal().aborted)}`);
-  });
+const startHttp2: Start = async (routes, options) => {
+  const { app, requests } = appOf(routes, options);
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects });
   const server = createServer((request, response) => void listener(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  const session = connect(`http://127.0.0.1:${port}`);
-  const reset = session.request({ ":path": "/endless", ":method": "POST" });
-  reset.on("error", () => undefined);
-  reset.end("a body");
-  const other = session.request({ ":path": "/waits" });
-  await endless.entered.reached;
-  reset.close(8);
-  await endless.left.reached;
-  let text = "";
-  other.setEncoding("utf8").on("data", (data: string) => (text += data));
-  const ended = new Promise((resolve) => other.once("close", resolve));
-  release.set();
-  await ended;
-  assert.equal(text, "answered false");
-  await untilIdle({ port, statistics: () => requests.statistics(), close: () => requests.close() });
-  session.close();
+  return {
+    port: (server.address() as AddressInfo).port,
+    statistics: () => requests.statistics(),
+    close: async () => {
+      await requests.close();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+};
+
+testHttp2("hono", startHttp2);
+
+testWebSockets("hono", async (routes) => {
+  const requests = corio({ deadline: 0.02 });
+  const app = new Hono();
+  app.use(requests);
+  app.onError(
+    onError((error, c) => (error instanceof HTTPException ? error.getResponse() : c.text("failed", 500))),
+  );
+  for (const [path, route] of Object.entries(routes)) {
+    app.get(path, async (c) => {
+      setDeadline(null);
+      const accept: AcceptSocket = async (body, options) => {
+        setDeadline(0.02);
+        return await webSocket(c, body, options);
+      };
+      const answer = await route(accept);
+      return answer instanceof Response ? answer : c.text(String(answer), 403);
+    });
+  }
+  const server = serve({ fetch: app.fetch, ...listening }) as Server;
+  acceptWebSockets(server);
+  await until(new Promise<void>((resolve) => server.once("listening", resolve)));
+  return {
+    port: (server.address() as AddressInfo).port,
+    requests: () => requests.statistics().requests,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await until(requests.close());
+      await until(closed);
+    },
+  };
+});
+
+test("hono: a WebSocket needs the middleware, and a server that accepts them", async () => {
+  const app = new Hono();
+  const requests = corio();
+  app.onError((error, c) => c.text(error.message, 500));
+  app.get("/bare", (c) => webSocket(c, () => undefined));
+  app.use(requests);
+  app.get("/", (c) => webSocket(c, () => undefined));
+  assert.match(await (await app.request("/bare")).text(), /needs the middleware/);
+  assert.match(await (await app.request("/")).text(), /only @hono\/node-server/);
   await requests.close();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
 });

@@ -32,7 +32,7 @@ export type {
 export { Reply } from "./server/reply.ts";
 export type { ReplyBody, ReplyOptions } from "./server/reply.ts";
 export { ServerRequest } from "./server/server-request.ts";
-export type { WebSocketAcceptOptions } from "./server/server-request.ts";
+export type { WebSocketAcceptOptions, WebSocketBody } from "./server/upgrade.ts";
 export { Router } from "./server/router.ts";
 export type { PathParameters, RouteHandler } from "./server/router.ts";
 export { staticFiles } from "./server/static-files.ts";
@@ -41,8 +41,10 @@ export type { FileHandler, StaticFilesOptions } from "./server/static-files.ts";
 // Both.
 export { WebSocketConnection } from "./shared/web-socket.ts";
 export type { WebSocketMessage } from "./shared/web-socket.ts";
-export { EventParser, formatEvent } from "./shared/events.ts";
-export type { ServerSentEvent } from "./shared/events.ts";
+export { EventParser } from "./shared/events.ts";
+export type { ReceivedEvent } from "./shared/events.ts";
+export { formatEvent } from "@corio/request";
+export type { ServerSentEvent } from "@corio/request";
 
 // Errors.
 export {

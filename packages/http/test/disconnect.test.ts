@@ -1,6 +1,9 @@
-import { ContextVar, Event, getRunningLoop, sleep } from "corio";
+import { ContextVar, Event, Future, getRunningLoop, run, sleep } from "corio";
 import { HttpException, Reply, serve } from "@corio/http";
+import type { ServerRequest } from "@corio/http";
 import { assert, describe, hostName, test, testOn } from "../../corio/test/support/harness.ts";
+import type { Start } from "../../request/test/support/contract.ts";
+import { testProxies } from "../../request/test/support/proxies.ts";
 import { RawClient } from "./support/raw-client.ts";
 import { serving } from "./support/serving.ts";
 import type { Log } from "./support/serving.ts";
@@ -185,6 +188,35 @@ describe("a client that goes away", () => {
       client.goAway();
     }));
 });
+
+/** The server as the contract of the frameworks wants it. */
+const start: Start = (routes, { allowHalfOpen = false } = {}) =>
+  new Promise((resolve, reject) => {
+    const ended = run(async () => {
+      const close = new Future<void>();
+      const handler = async (request: ServerRequest): Promise<Reply> => {
+        const answer = await routes[request.path]?.(() => request.text());
+        assert.ok(typeof answer === "string");
+        return new Reply(answer);
+      };
+      await using server = await serve(handler, { allowHalfClose: allowHalfOpen });
+      resolve({
+        port: server.port,
+        statistics: () => {
+          const { requests } = server.statistics();
+          return { requests, tasks: requests, isClosing: server.isClosing };
+        },
+        close: async () => {
+          close.setResult();
+          await ended;
+        },
+      });
+      await close;
+    });
+    ended.catch(reject);
+  });
+
+testProxies("@corio/http", start, { pipelining: "at once", halfOpen: hostName === "node" });
 
 // Bun's and Deno's servers close the other half, too.
 testOn(["node"], "a proxy that closes its half of the connection is served with allowHalfClose", async () => {

@@ -56,6 +56,16 @@ export function setDeadline(delay: Duration | null): void {
   requireRequest("setDeadline()").setDeadline(delay);
 }
 
+/**
+ * Calls `listener` when the server begins to close, at once if it does already: time for what may go on for ever, such as
+ * a WebSocket, to come to an end. The request has one such listener; another takes its place.
+ *
+ * Throws `RuntimeError` outside of a request.
+ */
+export function onClosing(listener: () => void): void {
+  requireRequest("onClosing()").setClosingListener(listener);
+}
+
 /** Whether the running code belongs to a request. */
 export function isInsideRequest(): boolean {
   return currentRequest.get() !== null;

@@ -4,11 +4,14 @@
  *
  * @module @corio/request
  */
-export { background, isInsideRequest, setDeadline } from "./current-request.ts";
+export { background, isInsideRequest, onClosing, setDeadline } from "./current-request.ts";
 export { RequestError } from "./errors.ts";
 export type { RequestErrorCode } from "./errors.ts";
+export { formatEvent } from "./events.ts";
+export type { ServerSentEvent } from "./events.ts";
 export { eventStream, stream } from "./stream.ts";
-export type { ServerSentEvent, StreamChunk, StreamSource } from "./stream.ts";
+export type { StreamChunk, StreamSource } from "./stream.ts";
 export { RequestTasks } from "./request-tasks.ts";
 export type { HandleOptions, RequestStatistics, RequestTasksOptions } from "./request-tasks.ts";
+export { handOver, watchResponse } from "./response-watch.ts";
 export type { NodeResponse, NodeSocket } from "./response-watch.ts";

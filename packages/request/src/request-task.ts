@@ -28,6 +28,9 @@ export class RequestTask {
   readonly #isWatched: boolean;
   #hasEnded = false;
   #end: Future<void> | null = null;
+  #isClosing = false;
+  /** Who wants to know when the server begins to close. */
+  #closingListener: (() => void) | null = null;
 
   constructor(loop: EventLoop, isWatched: boolean) {
     this.loop = loop;
@@ -47,13 +50,14 @@ export class RequestTask {
         return work();
       });
       answer(result);
-      await this.#untilEnd();
+      if (!this.#isWatched) await this.#untilStreamed();
+      else if (!this.#hasEnded) await (this.#end = this.loop.createFuture());
     } catch (error) {
       await this.#endChildren();
       refuse(this.#explain(error));
       return;
     }
-    await this.#endChildren();
+    if (this.#children.size > 0) await this.#endChildren();
   }
 
   /** The task was made. Before that, nothing can be cancelled. */
@@ -90,6 +94,18 @@ export class RequestTask {
     this.#scope?.reschedule(delay === null ? null : this.loop.time() + toSeconds(delay, "setDeadline"));
   }
 
+  /** The server begins to close. */
+  noteClosing(): void {
+    this.#isClosing = true;
+    this.#closingListener?.();
+  }
+
+  /** One at a time: another takes its place. */
+  setClosingListener(listener: () => void): void {
+    this.#closingListener = listener;
+    if (this.#isClosing) listener();
+  }
+
   addChild(child: Task): void {
     if (child.done()) return;
     this.#children.add(child);
@@ -104,14 +120,7 @@ export class RequestTask {
     if (!child.done()) this.#streams.add(child);
   }
 
-  async #untilEnd(): Promise<void> {
-    if (this.#isWatched) {
-      if (!this.#hasEnded) {
-        this.#end = this.loop.createFuture();
-        await this.#end;
-      }
-      return;
-    }
+  async #untilStreamed(): Promise<void> {
     while (this.#streams.size > 0) await wait([...this.#streams]);
   }
 

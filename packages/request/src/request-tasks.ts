@@ -91,15 +91,18 @@ export class RequestTasks {
     return new Promise<T>((resolve, reject) => {
       const request = new RequestTask(this.#loop, response !== undefined);
       this.#requests.add(request);
-      const onAbort = (): void => request.cancel("CORIO_CLIENT_CLOSED");
+      let onAbort: (() => void) | null = null;
       if (response !== undefined) watchResponse(response, (isFinished) => request.noteEnd(isFinished));
-      else if (signal?.aborted === true) onAbort();
-      else signal?.addEventListener("abort", onAbort, { once: true });
+      else if (signal !== undefined) {
+        onAbort = () => request.cancel("CORIO_CLIENT_CLOSED");
+        if (signal.aborted) onAbort();
+        else signal.addEventListener("abort", onAbort, { once: true });
+      }
       const task = this.#loop.createTask(() => request.run(work, this.#deadline, resolve, reject), { name });
       request.began(task);
       task.addDoneCallback((done) => {
         this.#requests.delete(request);
-        signal?.removeEventListener("abort", onAbort);
+        if (onAbort !== null) signal?.removeEventListener("abort", onAbort);
         // Cancelled before it began; otherwise the promise is settled.
         if (done.cancelled()) reject(request.refusal());
         else if (done.exception() !== null) reject(done.exception());
@@ -124,6 +127,7 @@ export class RequestTasks {
 
   async #close(): Promise<void> {
     const loop = this.#loop;
+    for (const request of this.#requests) request.noteClosing();
     if (loop.tasks().length > 0) {
       await new Promise<void>((resolve) => {
         const task = loop.createTask(() => this.#drain(), { name: "close" });

@@ -32,33 +32,75 @@ export interface NodeResponse {
   off(event: "close", listener: () => void): unknown;
 }
 
-/** Calls `onEnd` once, when the response has ended; `isFinished` tells whether the client got all of it. */
+/**
+ * Calls `onEnd` once, when the response has ended; `isFinished` tells whether the client got all of it. With false the
+ * client has gone, and what is done for it should be cancelled. When that is known already, `onEnd` is called at once.
+ *
+ * @example
+ * ```ts
+ * import { createServer, get } from "node:http";
+ * import type { AddressInfo } from "node:net";
+ * import { run, until } from "corio";
+ * import { watchResponse } from "@corio/request";
+ *
+ * async function main() {
+ *   const server = createServer();
+ *   const finished = new Promise<boolean>((resolve) => {
+ *     server.on("request", (_request, response) => {
+ *       watchResponse(response, resolve);
+ *       client.destroy();
+ *     });
+ *   });
+ *   await until(new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)));
+ *   const client = get({ port: (server.address() as AddressInfo).port, host: "127.0.0.1" });
+ *   client.on("error", () => undefined);
+ *   console.log((await until(finished)) ? "answered" : "gone");
+ *   server.close();
+ * }
+ *
+ * await run(main);
+ * ```
+ * ```text output
+ * gone
+ * ```
+ */
 export function watchResponse(response: NodeResponse, onEnd: (isFinished: boolean) => void): void {
-  const socket = response.stream === undefined ? response.req?.socket : undefined;
-  const end = (): void => {
-    response.off("close", end);
-    if (socket !== undefined && socket !== null) listenersOf(socket).delete(end);
-    onEnd(response.writableFinished && response.stream?.aborted !== true);
+  const socket = (response.stream === undefined ? response.req?.socket : undefined) ?? null;
+  const end = (isHandedOver?: boolean): void => {
+    response.off("close", onClose);
+    if (socket !== null) watchesOf(socket).delete(end);
+    onEnd(isHandedOver === true || (response.writableFinished && response.stream?.aborted !== true));
   };
+  const onClose = (): void => end();
   if (response.destroyed === true || response.stream?.destroyed === true || socket?.destroyed === true) {
     end();
     return;
   }
-  response.once("close", end);
-  if (socket !== undefined && socket !== null) listenersOf(socket).add(end);
+  response.once("close", onClose);
+  if (socket !== null) watchesOf(socket).add(end);
 }
 
-/** One listener for each connection, however many requests are queued on it: Node warns of more than ten. */
-const socketListeners = new WeakMap<NodeSocket, Set<() => void>>();
+/**
+ * Ends the watch of what is answered on a connection that is not HTTP's any more, but a WebSocket's: its responses count
+ * as finished, and its end is no longer theirs.
+ */
+export function handOver(socket: NodeSocket): void {
+  for (const end of [...watchesOf(socket)]) end(true);
+}
 
-function listenersOf(socket: NodeSocket): Set<() => void> {
-  let listeners = socketListeners.get(socket);
-  if (listeners === undefined) {
-    const made = (listeners = new Set<() => void>());
-    socketListeners.set(socket, made);
+type Watch = (isHandedOver?: boolean) => void;
+
+/** One listener for each connection, however many requests are queued on it: Node warns of more than ten. */
+const watches = new WeakMap<NodeSocket, Set<Watch>>();
+
+function watchesOf(socket: NodeSocket): Set<Watch> {
+  let found = watches.get(socket);
+  if (found === undefined) {
+    const made = (found = new Set<Watch>());
+    watches.set(socket, made);
     socket.once("close", () => {
-      for (const listener of [...made]) listener();
+      for (const end of [...made]) end();
     });
   }
-  return listeners;
+  return found;
 }

@@ -1,26 +1,14 @@
 import { createTask, Future, getRunningLoop, isCancelledError, sleep } from "corio";
 import type { Task } from "corio";
 import { requireRequest } from "./current-request.ts";
+import { formatEvent } from "./events.ts";
+import type { ServerSentEvent } from "./events.ts";
 
 /** A piece of a body; strings are sent as UTF-8. */
 export type StreamChunk = string | Uint8Array;
 
 /** What gives the pieces: an async generator function, or anything that `for await` takes. */
 export type StreamSource<T> = AsyncIterable<T> | Iterable<T> | (() => AsyncIterable<T> | Iterable<T>);
-
-/** An event of an event stream. */
-export interface ServerSentEvent {
-  /** The text; each line of it is sent as a line of data. What is not a string is sent as JSON. */
-  readonly data?: unknown;
-  /** The type; `message` if there is none. */
-  readonly event?: string;
-  /** What the browser sends as `Last-Event-ID` when it connects again. */
-  readonly id?: string;
-  /** After how many milliseconds it is to connect again. */
-  readonly retry?: number;
-  /** A line that browsers ignore: it keeps proxies from giving up. */
-  readonly comment?: string;
-}
 
 /** Bytes that are made before the client has taken them. */
 const HIGH_WATER_MARK = 16_384;
@@ -109,20 +97,4 @@ const encoder = new TextEncoder();
 
 function toBytes(chunk: StreamChunk): Uint8Array {
   return typeof chunk === "string" ? encoder.encode(chunk) : chunk;
-}
-
-function formatEvent({ comment, event, id, retry, data }: ServerSentEvent): string {
-  const lines: string[] = [];
-  if (comment !== undefined) lines.push(...field("", comment));
-  if (event !== undefined) lines.push(...field("event", event));
-  if (id !== undefined) lines.push(...field("id", id));
-  if (retry !== undefined) lines.push(...field("retry", String(retry)));
-  if (data !== undefined)
-    lines.push(...field("data", typeof data === "string" ? data : JSON.stringify(data)));
-  return `${lines.join("\n")}\n\n`;
-}
-
-/** A field for each line of its value: a line break in it must not begin another field. */
-function field(name: string, value: string): string[] {
-  return value.split(/\r\n|\r|\n/).map((line) => `${name}: ${line}`);
 }

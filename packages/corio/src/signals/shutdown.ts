@@ -120,7 +120,8 @@ export class Shutdown {
     for (let last = this.#callbacks.pop(); last !== undefined; last = this.#callbacks.pop()) {
       const { callback } = last;
       const name = callback.name === "" ? "onShutdown" : callback.name;
-      const task = loop.createTask(callBody<readonly [], unknown>(callback), { name });
+      // Awaited by a function: what the callback gives may be any awaitable, such as `server.close()`.
+      const task = loop.createTask(() => callBody<readonly [], unknown>(callback), { name });
       yield* wait([task], { timeout: Math.max(0, drained - loop.time()) });
       if (!task.done()) {
         this.#report(`${name} was not done when the drain period of ${this.#periods.drain} s was over`, task);

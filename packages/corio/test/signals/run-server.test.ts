@@ -20,6 +20,7 @@ describe("a server", () => {
         await runServer(async () => {
           onShutdown(async () => { await sleep(0.01); console.log("closed the database"); });
           onShutdown(() => { console.log("stopped accepting"); });
+          onShutdown(() => sleep(0.01, "a coroutine"));
           createTask(async () => {
             try { await sleep(1000); } finally { await sleep(0.01); console.log("cleaned up the other task"); }
           });

@@ -40,6 +40,9 @@ export class CookieJar {
     if (asked !== "" && asked !== host && !isBelow(host, asked)) return;
     if (found.has("secure") && url.protocol !== "https:") return;
     const path = found.get("path") ?? "";
+    // Names that promise something, so that nobody else can have set them.
+    if (/^__(secure|host)-/i.test(name) && !found.has("secure")) return;
+    if (/^__host-/i.test(name) && (asked !== "" || path !== "/")) return;
     const cookie: Cookie = {
       name,
       value: pair.slice(equals + 1).trim(),
@@ -50,8 +53,19 @@ export class CookieJar {
       expires: expiryOf(found),
     };
     const key = `${cookie.domain}\n${cookie.path}\n${name}`;
+    // What came over a connection that everybody can write on does not take the place of what did not.
+    if (url.protocol !== "https:" && this.#hasSecure(cookie)) return;
     if (cookie.expires !== null && cookie.expires <= Date.now()) this.#cookies.delete(key);
     else this.#cookies.set(key, cookie);
+  }
+
+  #hasSecure({ name, domain, path }: Cookie): boolean {
+    for (const other of this.#cookies.values()) {
+      if (!other.isSecure || other.name !== name || !isPathBelow(path, other.path)) continue;
+      if (other.domain === domain || isBelow(other.domain, domain) || isBelow(domain, other.domain))
+        return true;
+    }
+    return false;
   }
 
   /** The Cookie header of a request to `url`; null when there is nothing to send. */

@@ -3,8 +3,9 @@ import type { Coroutine, Task } from "corio";
 import { HttpError, HttpTimeoutError, PayloadError, ResponseError } from "../errors.ts";
 import { concatBytes, decodeText } from "../shared/bytes.ts";
 import { EventParser } from "../shared/events.ts";
-import type { ServerSentEvent } from "../shared/events.ts";
+import type { ReceivedEvent } from "../shared/events.ts";
 import type { Deadline } from "./deadline.ts";
+import { shownUrl } from "./shown-url.ts";
 import type { WireResponse } from "./transport.ts";
 
 /** What a response is made of. @internal */
@@ -16,6 +17,7 @@ export interface ResponseParts {
   /** The task that still sends the body of the request. */
   readonly sender: Task | null;
   readonly history: readonly ClientResponse[];
+  readonly maxBodySize: number | null;
 }
 
 /**
@@ -31,7 +33,7 @@ export class ClientResponse implements AsyncIterable<Uint8Array>, AsyncDisposabl
   readonly statusText: string;
   /** The headers. */
   readonly headers: Headers;
-  /** The address that has answered, after redirects. */
+  /** The address that has answered, after redirects, without a password. */
   readonly url: string;
   /** The method that was used last: a redirect may change it. */
   readonly method: string;
@@ -39,20 +41,23 @@ export class ClientResponse implements AsyncIterable<Uint8Array>, AsyncDisposabl
   readonly history: readonly ClientResponse[];
   readonly #wire: WireResponse;
   readonly #deadline: Deadline;
+  readonly #maxBodySize: number | null;
+  #received = 0;
   #sender: Task | null;
   #body: Uint8Array | null = null;
   #state: "unread" | "reading" | "read" | "closed" = "unread";
 
   /** @internal */
   constructor(parts: ResponseParts) {
-    const { deadline, history, method, sender, url, wire } = parts;
+    const { deadline, history, maxBodySize, method, sender, url, wire } = parts;
+    this.#maxBodySize = maxBodySize;
     this.#wire = wire;
     this.#deadline = deadline;
     this.#sender = sender;
     this.status = wire.status;
     this.statusText = wire.statusText;
     this.headers = wire.headers;
-    this.url = url.href;
+    this.url = shownUrl(url);
     this.method = method;
     this.history = history;
   }
@@ -104,7 +109,7 @@ export class ClientResponse implements AsyncIterable<Uint8Array>, AsyncDisposabl
   }
 
   /** The server-sent events of the body. */
-  async *events(parser: EventParser = new EventParser()): AsyncGenerator<ServerSentEvent, void> {
+  async *events(parser: EventParser = new EventParser()): AsyncGenerator<ReceivedEvent, void> {
     for await (const text of this.#texts()) yield* parser.push(text);
   }
 
@@ -129,10 +134,20 @@ export class ClientResponse implements AsyncIterable<Uint8Array>, AsyncDisposabl
 
   async #readChunk(): Promise<Uint8Array | null> {
     try {
-      return await this.#deadline.read(
-        () => this.#wire.read(),
-        () => this.#wire.abort(),
-      );
+      // What is here needs no clock, and nothing that could be cancelled.
+      let chunk = this.#wire.take?.();
+      if (chunk === undefined) {
+        chunk = await this.#deadline.read(
+          () => this.#wire.read(),
+          () => this.#wire.abort(),
+        );
+      }
+      this.#received += chunk?.length ?? 0;
+      if (this.#maxBodySize !== null && this.#received > this.#maxBodySize)
+        throw new PayloadError(
+          `${this.method} ${this.url}: the body is larger than ${this.#maxBodySize} bytes`,
+        );
+      return chunk;
     } catch (error) {
       this.#wire.abort();
       if (isCancelledError(error) || error instanceof HttpError || error instanceof HttpTimeoutError)

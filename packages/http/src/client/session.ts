@@ -13,11 +13,13 @@ import {
   ConnectError,
   ConnectionLostError,
   HttpError,
+  HttpTimeoutError,
+  PayloadError,
   SessionClosedError,
   TooManyRedirectsError,
 } from "../errors.ts";
 import { EventParser } from "../shared/events.ts";
-import type { ServerSentEvent } from "../shared/events.ts";
+import type { ReceivedEvent } from "../shared/events.ts";
 import type { WebSocketConnection } from "../shared/web-socket.ts";
 import { BodyChannel, encodeBody } from "./body.ts";
 import type { EncodedBody, RequestBody } from "./body.ts";
@@ -28,6 +30,7 @@ import { ACCEPT_ENCODING, decompress } from "./decompress.ts";
 import { ClientResponse, endSender } from "./response.ts";
 import { RetryPlan } from "./retry.ts";
 import type { RetryOptions } from "./retry.ts";
+import { shownUrl } from "./shown-url.ts";
 import type { TlsOptions, Transport, TransportOptions } from "./transport.ts";
 import { connectWebSocket } from "./web-socket.ts";
 import type { WebSocketOptions } from "./web-socket.ts";
@@ -63,6 +66,8 @@ export interface RequestOptions {
   readonly retry?: RetryOptions | null | undefined;
   /** Throws `ResponseError` for a status of 400 or more. Default: the session's. */
   readonly raiseForStatus?: boolean | undefined;
+  /** How many bytes the body of the response may have, unpacked. Default: the session's. */
+  readonly maxBodySize?: number | null | undefined;
 }
 
 /** Options of a session. */
@@ -83,6 +88,11 @@ export interface ClientSessionOptions {
   readonly retry?: RetryOptions | null | undefined;
   /** Throws `ResponseError` for each status of 400 or more. Default false. */
   readonly raiseForStatus?: boolean | undefined;
+  /**
+   * How many bytes the body of a response may have, after it was unpacked: against servers that are not trusted. More
+   * throw `PayloadError`. Default null: any number.
+   */
+  readonly maxBodySize?: number | null | undefined;
   /** Where cookies are kept; sessions may share one. Null: none are kept, none are sent. */
   readonly cookieJar?: CookieJar | null | undefined;
   /** Whether packed responses are asked for and unpacked. Default true. */
@@ -91,6 +101,12 @@ export interface ClientSessionOptions {
   readonly proxy?: string | undefined;
   /** How servers are trusted. */
   readonly tls?: TlsOptions | undefined;
+  /**
+   * Speaks HTTP/2 with the servers of `https:` that do. Each connection has one request at a time, as with HTTP/1.1: what
+   * undici has beyond that would let one request hold up, or take along, others. A request that is given up resets its
+   * stream, and the connection stays. Default false. It has no effect on Bun, and through a proxy.
+   */
+  readonly http2?: boolean | undefined;
 }
 
 /** A function that is called with a response, which is closed when it ends. */
@@ -236,10 +252,11 @@ export class ClientSession implements AsyncDisposable {
 
   /**
    * Server-sent events. When the connection ends, or is lost, it connects again after a pause, and tells the server what
-   * it has got (`Last-Event-ID`); a status of 204, or one that is not 200, ends it: the first quietly, the other with
-   * `ResponseError`. The total time limit is not applied.
+   * it has got (`Last-Event-ID`). A status of 204 ends it quietly, one of 400 or more with `ResponseError`, and what is no
+   * event stream with `PayloadError`. The total time limit is not applied; a server that is silent for longer than `read`
+   * is connected to again.
    */
-  async *events(url: string | URL, options: RequestOptions = {}): AsyncGenerator<ServerSentEvent, void> {
+  async *events(url: string | URL, options: RequestOptions = {}): AsyncGenerator<ReceivedEvent, void> {
     const parser = new EventParser();
     let failures = 0;
     for (;;) {
@@ -251,12 +268,21 @@ export class ClientSession implements AsyncDisposable {
         const timeout = { ...limits, total: null };
         await using response = await this.get(url, { ...options, headers, timeout, raiseForStatus: true });
         if (response.status === 204) return;
+        const type = response.headers.get("content-type") ?? "";
+        if (!/^text\/event-stream\s*(;|$)/i.test(type))
+          throw new NoEventStream(
+            `GET ${shownUrl(new URL(response.url))}: no event stream, but ${type || "nothing known"}`,
+          );
         failures = 0;
         parser.restart();
         for await (const event of response.events(parser)) yield event;
       } catch (error) {
-        if (!(error instanceof HttpError) || error.code === "CORIO_HTTP_BAD_STATUS" || this.#isClosed)
-          throw error;
+        const isLost =
+          (error instanceof HttpError &&
+            error.code !== "CORIO_HTTP_BAD_STATUS" &&
+            !(error instanceof NoEventStream)) ||
+          error instanceof HttpTimeoutError;
+        if (!isLost || this.#isClosed) throw error;
         if (++failures > 10) throw error;
       }
       await sleep(parser.retry ?? Math.min(0.5 * 2 ** failures, 30));
@@ -293,6 +319,9 @@ export class ClientSession implements AsyncDisposable {
     this.#checkOpen();
     const target = toUrl(url, this.#baseUrl);
     const headers = this.#headersFor(target, options.headers);
+    const cookieUrl = new URL(target);
+    cookieUrl.protocol = target.protocol.replace(/^ws/, "http");
+    this.#addCookies(headers, cookieUrl);
     const limits = limitsOf(undefined, this.#options.timeout);
     return await connectWebSocket(target, headers, limits.connect, this.#options.tls ?? {}, options);
   }
@@ -307,7 +336,7 @@ export class ClientSession implements AsyncDisposable {
     // Before the clock begins to tick: the first time something has to be loaded.
     const transport = await this.#open();
     const deadline = new Deadline(
-      `${wanted} ${target.href}`,
+      `${wanted} ${shownUrl(target)}`,
       limitsOf(options.timeout, this.#options.timeout),
     );
     const plan = new RetryPlan(canSendAgain(body) ? (options.retry ?? this.#retry(options)) : null, wanted);
@@ -348,50 +377,56 @@ export class ClientSession implements AsyncDisposable {
     let isSameOrigin = true;
     for (;;) {
       const headers = this.#headersFor(url, options.headers);
-      // Secrets are for the server that they were given for.
+      // Secrets, and its name, are for the server that they were given for.
       if (!isSameOrigin)
-        for (const name of ["authorization", "cookie", "proxy-authorization"]) headers.delete(name);
-      const cookies = this.cookies?.headerFor(url) ?? null;
-      if (cookies !== null)
-        headers.set("cookie", [headers.get("cookie"), cookies].filter(Boolean).join("; "));
+        for (const name of ["authorization", "cookie", "host", "proxy-authorization"]) headers.delete(name);
+      // The body is gone, and with it what was said about it.
+      if (body !== firstBody)
+        for (const name of [...headers.keys()])
+          if (name.startsWith("content-") || name === "transfer-encoding") headers.delete(name);
+      this.#addCookies(headers, url);
       if (body.contentType !== null && !headers.has("content-type"))
         headers.set("content-type", body.contentType);
-      const response = await this.#exchange(transport, method, url, headers, body, deadline, [...history]);
+      const response = await this.#exchange(
+        { transport, method, url, headers, body, deadline, history: [...history] },
+        options.maxBodySize === undefined ? (this.#options.maxBodySize ?? null) : options.maxBodySize,
+      );
       for (const cookie of response.headers.getSetCookie()) this.cookies?.set(url, cookie);
       const location = response.headers.get("location");
       if (maxRedirects === 0 || location === null || ![301, 302, 303, 307, 308].includes(response.status))
         return response;
-      const keepsBody = response.status === 307 || response.status === 308;
-      if (keepsBody && !canSendAgain(body)) return response;
+      const becomesGet =
+        response.status === 303 ? method !== "HEAD" : response.status < 303 && method === "POST";
+      if (!becomesGet && !canSendAgain(body)) return response;
       await response.close();
       history.push(response);
       if (history.length > maxRedirects) {
         throw new TooManyRedirectsError(
-          `${firstMethod} ${firstUrl.href}: more than ${maxRedirects} redirects`,
+          `${firstMethod} ${shownUrl(firstUrl)}: more than ${maxRedirects} redirects`,
         );
       }
-      const next = toUrl(location, url);
+      const next = redirectUrl(location, url, `${method} ${shownUrl(url)}`);
       if (next.hash === "") next.hash = url.hash;
       isSameOrigin &&= next.origin === url.origin;
       url = next;
-      if (!keepsBody && (response.status === 303 ? method !== "HEAD" : method === "POST")) {
+      if (becomesGet) {
         method = "GET";
         body = { contentType: null, content: null };
       }
     }
   }
 
+  #addCookies(headers: Headers, url: URL): void {
+    const cookies = this.cookies?.headerFor(url) ?? null;
+    if (cookies === null) return;
+    const own = headers.get("cookie");
+    headers.set("cookie", own === null ? cookies : `${own}; ${cookies}`);
+  }
+
   /** One request, one response. */
-  async #exchange(
-    transport: Transport,
-    method: string,
-    url: URL,
-    headers: Headers,
-    body: EncodedBody,
-    deadline: Deadline,
-    history: readonly ClientResponse[],
-  ): Promise<ClientResponse> {
-    const { content } = body;
+  async #exchange(parts: ExchangeParts, maxBodySize: number | null): Promise<ClientResponse> {
+    const { transport, method, url, headers, deadline, history } = parts;
+    const { content } = parts.body;
     let sender: Task | null = null;
     let isConnected = false;
     try {
@@ -415,7 +450,7 @@ export class ClientSession implements AsyncDisposable {
         }),
       );
       const unpacked = this.#options.decompress === false ? wire : decompress(wire);
-      return new ClientResponse({ wire: unpacked, url, method, deadline, sender, history });
+      return new ClientResponse({ wire: unpacked, url, method, deadline, sender, history, maxBodySize });
     } catch (error) {
       // What the program's own generator has thrown is what the program wants to see.
       if (sender?.done() === true && !sender.cancelled()) {
@@ -426,7 +461,7 @@ export class ClientSession implements AsyncDisposable {
       if (isCancelledError(error) || error instanceof TimeoutError || error instanceof ArgumentTypeError)
         throw error;
       if (this.#isClosed) throw new SessionClosedError("the session was closed", { cause: error });
-      throw failureOf(`${method} ${url.href}`, error, isConnected);
+      throw failureOf(`${method} ${shownUrl(url)}`, error, isConnected);
     }
   }
 
@@ -453,10 +488,21 @@ export class ClientSession implements AsyncDisposable {
         this.#options.maxConnectionsPerHost === undefined ? 100 : this.#options.maxConnectionsPerHost,
       keepAliveTimeout: toSeconds(this.#options.keepAliveTimeout ?? 4, "keepAliveTimeout"),
       proxy: this.#options.proxy ?? null,
+      http2: this.#options.http2 ?? false,
       tls: this.#options.tls ?? {},
     });
     return await this.#transport;
   }
+}
+
+interface ExchangeParts {
+  readonly transport: Transport;
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Headers;
+  readonly body: EncodedBody;
+  readonly deadline: Deadline;
+  readonly history: readonly ClientResponse[];
 }
 
 /** Loaded when it is needed: Bun has no undici, and the others should not load what is for Bun. */
@@ -497,6 +543,22 @@ function failureOf(what: string, error: unknown, isConnected: boolean): unknown 
   return new ConnectionLostError(`${what}: the connection was lost before the response came: ${text}`, {
     cause: error,
   });
+}
+
+/** What is not tried again: the answer would be the same. */
+class NoEventStream extends PayloadError {}
+
+function redirectUrl(location: string, from: URL, what: string): URL {
+  try {
+    return toUrl(location, from);
+  } catch (error) {
+    throw new PayloadError(
+      `${what}: the server redirects to ${JSON.stringify(location)}, which is no address`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 function toUrl(url: string | URL, base: URL | null): URL {

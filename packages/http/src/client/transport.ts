@@ -17,6 +17,8 @@ export interface WireResponse {
   readonly headers: Headers;
   /** The next piece; null at the end. One at a time. */
   read(): PromiseLike<Uint8Array | null>;
+  /** The next piece if it is here, and null at the end, without a wait; undefined when `read` has to be asked. */
+  take?(): Uint8Array | null | undefined;
   /** Gives the rest up. The connection is closed, or goes back if the body has been received to its end. */
   abort(): void;
 }
@@ -33,6 +35,7 @@ export interface TransportOptions {
   readonly maxConnectionsPerHost: number | null;
   readonly keepAliveTimeout: number;
   readonly proxy: string | null;
+  readonly http2: boolean;
   readonly tls: TlsOptions;
 }
 

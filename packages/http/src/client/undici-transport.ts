@@ -22,6 +22,7 @@ export class UndiciTransport implements Transport {
     const connectorOptions = {
       ...Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
       ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),
+      allowH2: options.http2,
       // Time limits are the session's: each request has its own, and gives up by itself.
       timeout: 0,
     };
@@ -34,7 +35,7 @@ export class UndiciTransport implements Transport {
     };
     this.#dispatcher =
       options.proxy === null
-        ? new Agent({ ...settings, connect: this.#watched(connect) })
+        ? new Agent({ ...settings, allowH2: options.http2, connect: this.#watched(connect) })
         : new ProxyAgent({ ...settings, uri: options.proxy, requestTls: connectorOptions });
   }
 
@@ -201,7 +202,7 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
 
   // ── The body ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async read(): Promise<Uint8Array | null> {
+  take(): Uint8Array | null | undefined {
     const chunk = this.#chunks.shift();
     if (chunk !== undefined) {
       this.#buffered -= chunk.length;
@@ -211,10 +212,14 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
       }
       return chunk;
     }
-    if (this.#end !== null) {
-      if (this.#end.error !== null) throw this.#end.error;
-      return null;
-    }
+    if (this.#end === null) return undefined;
+    if (this.#end.error !== null) throw this.#end.error;
+    return null;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    const ready = this.take();
+    if (ready !== undefined) return ready;
     return await new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };
     });

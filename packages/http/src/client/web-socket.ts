@@ -1,8 +1,10 @@
 import { timeout, TimeoutError, until } from "corio";
+import type { Duration } from "corio";
 import { WebSocket } from "ws";
 import { ConnectError, HttpTimeoutError, WebSocketHandshakeError } from "../errors.ts";
 import { WebSocketConnection } from "../shared/web-socket.ts";
 import type { HeadersLike } from "./session.ts";
+import { shownUrl } from "./shown-url.ts";
 import type { TlsOptions } from "./transport.ts";
 
 /** Options of `session.webSocket`. */
@@ -13,6 +15,11 @@ export interface WebSocketOptions {
   readonly protocols?: readonly string[] | undefined;
   /** The largest message, in bytes; a longer one closes the socket. Default 16 MiB. */
   readonly maxMessageSize?: number | undefined;
+  /**
+   * How often the peer is asked whether it is still there, in seconds; one that has not answered until the next time is
+   * given up, with the code 1006. Default null: never. aiohttp: `heartbeat`.
+   */
+  readonly heartbeat?: Duration | null | undefined;
 }
 
 /** Opens a WebSocket. A cancelled attempt is over, and its connection closed, when the cancel is thrown. */
@@ -32,14 +39,15 @@ export async function connectWebSocket(
       const driver = new WebSocket(target, [...(options.protocols ?? [])], {
         headers: Object.fromEntries(headers),
         maxPayload: options.maxMessageSize ?? 16 << 20,
+        autoPong: false,
         ...(tls as object),
       });
       // Made at once: a message may come with the answer of the server.
-      const connection = new WebSocketConnection(driver);
+      const connection = new WebSocketConnection(driver, { heartbeat: options.heartbeat });
       driver.once("open", () => resolve(connection));
       driver.once("unexpected-response", (_request, response) => {
         reject(
-          new WebSocketHandshakeError(`${url.href}: the server answered ${String(response.statusCode)}`),
+          new WebSocketHandshakeError(`${shownUrl(url)}: the server answered ${String(response.statusCode)}`),
         );
         driver.terminate();
       });
@@ -47,12 +55,12 @@ export async function connectWebSocket(
         const code = (error as { code?: string }).code ?? "";
         reject(
           /^E[A-Z_]+$/.test(code)
-            ? new ConnectError(`${url.href}: cannot connect: ${error.message || code}`, { cause: error })
-            : new WebSocketHandshakeError(`${url.href}: ${error.message}`, { cause: error }),
+            ? new ConnectError(`${shownUrl(url)}: cannot connect: ${error.message || code}`, { cause: error })
+            : new WebSocketHandshakeError(`${shownUrl(url)}: ${error.message}`, { cause: error }),
         );
       });
       driver.once("close", () =>
-        reject(new WebSocketHandshakeError(`${url.href}: the connection was closed`)),
+        reject(new WebSocketHandshakeError(`${shownUrl(url)}: the connection was closed`)),
       );
       signal.addEventListener("abort", () => driver.terminate());
     });
@@ -60,7 +68,7 @@ export async function connectWebSocket(
     return await timeout(limit, () => until(open));
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error;
-    throw new HttpTimeoutError(`${url.href} got no WebSocket within ${String(limit)} s`, "connect", {
+    throw new HttpTimeoutError(`${shownUrl(url)} got no WebSocket within ${String(limit)} s`, "connect", {
       cause: error,
     });
   }

@@ -1,7 +1,7 @@
+import { formatEvent } from "@corio/request";
+import type { ServerSentEvent } from "@corio/request";
 import { ArgumentTypeError } from "corio";
 import { cancellable } from "../shared/cancellable.ts";
-import { formatEvent } from "../shared/events.ts";
-import type { ServerSentEvent } from "../shared/events.ts";
 
 /** The body of a reply. What is iterated is sent piece by piece, at the pace of the client. */
 export type ReplyBody = string | Uint8Array | AsyncIterable<string | Uint8Array> | null;

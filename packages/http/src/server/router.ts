@@ -95,7 +95,7 @@ export class Router {
     for (const route of this.#routes) {
       const params = match(route.segments, path);
       if (params === null) continue;
-      if (route.method === method) return route.handler(request, params);
+      if (route.method === method || route.method === request.method) return route.handler(request, params);
       allowed.add(route.method);
     }
     if (allowed.size === 0) throw new HttpException(404);

@@ -1,13 +1,13 @@
-import { createServer, ServerResponse, STATUS_CODES } from "node:http";
-import type { IncomingMessage, Server, ServerOptions } from "node:http";
+import { createServer, STATUS_CODES } from "node:http";
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { ServerOptions as TlsServerOptions } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import { watchResponse } from "@corio/request";
 import {
   ArgumentTypeError,
   copyContext,
   coroutine,
-  currentTask,
   Event,
   Future,
   getRunningLoop,
@@ -18,15 +18,13 @@ import {
 } from "corio";
 import type { Context, Coroutine, Duration, EventLoop, Task } from "corio";
 import { toSeconds } from "corio/pool";
-import { WebSocketServer } from "ws";
-import { cancelOnDisconnect } from "../disconnect.ts";
 import { HttpException } from "../errors.ts";
 import { cancellable } from "../shared/cancellable.ts";
 import { Wakeup } from "../shared/wakeup.ts";
-import { WebSocketConnection } from "../shared/web-socket.ts";
 import { Reply } from "./reply.ts";
-import { ServerRequest, UPGRADED } from "./server-request.ts";
-import type { Accept, WebSocketAcceptOptions } from "./server-request.ts";
+import type { ReplyBody } from "./reply.ts";
+import { DISCONNECTED, ServerRequest, UPGRADED } from "./server-request.ts";
+import { acceptWebSockets } from "./upgrade.ts";
 
 /** What a handler may return: a reply, its text, or null for one without a body. */
 export type HandlerResult = Reply | string | null;
@@ -87,8 +85,6 @@ export interface ServerStatistics {
 }
 
 const SHUTDOWN = "the server is closing";
-/** A message of a WebSocket, in bytes. */
-const MAX_MESSAGE_SIZE = 1 << 20;
 
 /**
  * A server that listens: what `serve` gives.
@@ -108,12 +104,13 @@ export class HttpServer implements AsyncDisposable {
   readonly #tasks = new Set<Task>();
   /** Responses that are not closed. Those of finished tasks may still be on their way. */
   readonly #open = new Set<ServerResponse>();
-  readonly #sockets = new Set<WebSocketConnection>();
+  /** What tells the clients of WebSockets that the server is going, by the task that serves them. */
+  readonly #goodbyes = new Map<Task, () => void>();
   readonly #connections = new Set<Socket>();
   readonly #changed: Wakeup = new Wakeup();
   readonly #closed: Event = new Event();
   readonly #sendTimeout: number | null;
-  readonly #upgrader: WebSocketServer = new WebSocketServer({ noServer: true, clientTracking: false });
+  readonly #handlerTimeout: number | null;
   #isClosing = false;
   #isCut = false;
   #keeper: Task | null = null;
@@ -127,23 +124,19 @@ export class HttpServer implements AsyncDisposable {
     this.#loop = getRunningLoop();
     this.#context = copyContext();
     this.#sendTimeout = seconds(options.sendTimeout, 60, "sendTimeout");
+    this.#handlerTimeout = seconds(options.handlerTimeout, null, "handlerTimeout");
     const server = this.#makeServer();
     this.#server = server;
     server.on("request", (incoming: IncomingMessage, outgoing: ServerResponse) =>
-      this.#accept(incoming, outgoing, false, null),
+      this.#accept(incoming, outgoing, false),
     );
+    acceptWebSockets(server);
     // The client asks before it sends a body. The answer is given when the handler asks for it.
     server.on("checkContinue", (incoming: IncomingMessage, outgoing: ServerResponse) =>
-      this.#accept(incoming, outgoing, true, null),
-    );
-    // Its type says less; over TCP and TLS it is a socket.
-    server.on("upgrade", (incoming: IncomingMessage, socket: unknown, head: Buffer) =>
-      this.#acceptUpgrade(incoming, socket as Socket, head),
+      this.#accept(incoming, outgoing, true),
     );
     server.on("connection", (socket: Socket) => {
       this.#connections.add(socket);
-      // Each request that is pipelined listens for its end.
-      socket.setMaxListeners(0);
       socket.once("close", () => this.#connections.delete(socket));
     });
   }
@@ -267,7 +260,7 @@ export class HttpServer implements AsyncDisposable {
     try {
       this.#server.close();
       this.#server.closeIdleConnections();
-      for (const socket of this.#sockets) socket.sayGoodbye(1001);
+      for (const sayGoodbye of this.#goodbyes.values()) sayGoodbye();
       try {
         await timeout(limit, () => this.#drained(() => this.#tasks.size + this.#open.size === 0));
       } catch (error) {
@@ -299,7 +292,6 @@ export class HttpServer implements AsyncDisposable {
       else socket.destroySoon();
       socket.once("close", this.#changed.wake);
     }
-    this.#upgrader.close();
     this.#closed.set();
   }
 
@@ -310,99 +302,38 @@ export class HttpServer implements AsyncDisposable {
 
   // ── Requests ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #acceptUpgrade(incoming: IncomingMessage, socket: Socket, head: Buffer): void {
-    // For those who ask for something else than a WebSocket, or whose handler does not want to talk.
-    const outgoing = new ServerResponse(incoming);
-    outgoing.shouldKeepAlive = false;
-    outgoing.assignSocket(socket);
-    outgoing.once("finish", () => {
-      outgoing.detachSocket(socket);
-      socket.end();
-    });
-    socket.on("error", () => undefined);
-    const isWebSocket = incoming.headers.upgrade?.toLowerCase() === "websocket";
-    const accept: Accept = async (options) => {
-      // From here on the end of the connection is the WebSocket's business.
-      stopWatch();
-      outgoing.detachSocket(socket);
-      return await this.#upgrade(incoming, socket, head, options);
-    };
-    const stopWatch = this.#accept(incoming, outgoing, false, isWebSocket ? accept : null);
-  }
-
-  async #upgrade(
-    incoming: IncomingMessage,
-    socket: Socket,
-    head: Buffer,
-    options: WebSocketAcceptOptions,
-  ): Promise<WebSocketConnection> {
-    const upgrader = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      maxPayload: options.maxMessageSize ?? MAX_MESSAGE_SIZE,
-      handleProtocols: (offered) => options.protocols?.find((name) => offered.has(name)) ?? false,
-    });
-    const task = currentTask();
-    return await until(
-      new Promise<WebSocketConnection>((resolve, reject) => {
-        upgrader.once("wsClientError", reject);
-        upgrader.handleUpgrade(incoming, socket, head, (driver) => {
-          const connection = new WebSocketConnection(driver);
-          this.#sockets.add(connection);
-          if (this.#isClosing) connection.sayGoodbye(1001);
-          driver.once("close", () => {
-            this.#sockets.delete(connection);
-            if (options.cancelOnClose === true) task?.cancel("the WebSocket was closed");
-          });
-          resolve(connection);
-        });
-      }),
-    );
-  }
-
-  /** Gives a function that stops watching for a client that goes away. */
-  #accept(
-    incoming: IncomingMessage,
-    outgoing: ServerResponse,
-    expectsContinue: boolean,
-    accept: Accept | null,
-  ): () => void {
-    if (this.#isCut || this.#loop.isClosed()) {
+  #accept(incoming: IncomingMessage, outgoing: ServerResponse, expectsContinue: boolean): void {
+    if (this.#isCut || this.#loop.isClosed() || lingering.has(incoming.socket)) {
       outgoing.destroy();
-      return () => undefined;
+      return;
     }
     this.#requestsTotal++;
     this.#open.add(outgoing);
-    const { socket } = incoming;
-    const forget = (): void => {
-      this.#open.delete(outgoing);
-      socket.off("close", forget);
-      if (!this.#isClosing) return;
-      this.#server.closeIdleConnections();
-      this.#changed.wake();
-    };
-    outgoing.once("close", forget);
-    outgoing.once("finish", forget);
-    // One that waits behind another on its connection is not told that the connection was lost.
-    socket.once("close", forget);
     const limit = this.#options.maxBodySize === undefined ? 1 << 20 : this.#options.maxBodySize;
-    const request = new ServerRequest(incoming, outgoing, limit, expectsContinue, accept);
+    const request = new ServerRequest(incoming, outgoing, limit, expectsContinue, (sayGoodbye) => {
+      this.#goodbyes.set(task, sayGoodbye);
+      if (this.#isClosing) sayGoodbye();
+    });
     const task = this.#loop.createTask(() => this.#handle(request, outgoing), {
       name: `${incoming.method ?? ""} ${incoming.url ?? ""}`,
       context: this.#context.copy(),
     });
     this.#tasks.add(task);
-    const stop = cancelOnDisconnect(outgoing, socket, task);
     task.addDoneCallback(() => {
-      stop();
+      // Cancelled before it began: nobody has answered.
+      if (task.cancelled() && !outgoing.writableEnded) outgoing.destroy();
       this.#tasks.delete(task);
-      if (task.cancelled() && !outgoing.writableFinished) {
-        this.#disconnected++;
-        outgoing.destroy();
-      }
+      this.#goodbyes.delete(task);
       if (this.#isClosing) this.#changed.wake();
     });
-    return stop;
+    watchResponse(outgoing, (isFinished) => {
+      this.#open.delete(outgoing);
+      if (!isFinished && task.cancel(DISCONNECTED, { requestedBy: "the client's disconnect" }))
+        this.#disconnected++;
+      if (!this.#isClosing) return;
+      this.#server.closeIdleConnections();
+      this.#changed.wake();
+    });
   }
 
   async #handle(request: ServerRequest, outgoing: ServerResponse): Promise<void> {
@@ -411,21 +342,25 @@ export class HttpServer implements AsyncDisposable {
     try {
       await this.#send(request, outgoing, reply);
     } catch (error) {
+      discard(reply.body);
+      // A header, say, that cannot be sent: there is still time for an answer.
+      if (!outgoing.headersSent && !isCancelledError(error))
+        outgoing.writeHead(500, { connection: "close" }).end(`${STATUS_CODES[500] ?? ""}\n`);
       // The client must see that this is not the whole of it.
-      outgoing.destroy();
+      else outgoing.destroy();
       if (isCancelledError(error)) throw error;
-      this.#report(
-        `${request.method} ${request.incoming.url ?? ""} failed in the middle of its response`,
-        error,
-      );
+      this.#report(`the response to ${request.method} ${request.incoming.url ?? ""} failed`, error);
     }
   }
 
   async #replyOf(request: ServerRequest, outgoing: ServerResponse): Promise<Reply> {
-    const limit = seconds(this.#options.handlerTimeout, null, "handlerTimeout");
+    const limit = this.#handlerTimeout;
     try {
-      const call = async (): Promise<HandlerResult> => await this.#handler(request);
-      return toReply(limit === null ? await call() : await timeout(limit, call));
+      return toReply(
+        limit === null
+          ? await this.#handler(request)
+          : await timeout(limit, async () => await this.#handler(request)),
+      );
     } catch (error) {
       if (isCancelledError(error)) {
         // Whoever cancelled it, the client is still there: it should not wait for what will not come.
@@ -452,7 +387,11 @@ export class HttpServer implements AsyncDisposable {
     const headers: Record<string, string | number | string[]> = {
       ...(reply.headers as Record<string, string>),
     };
-    if (this.#isClosing || request.leavesTooMuch) headers["connection"] = "close";
+    const leavesTooMuch = request.leavesTooMuch;
+    if (leavesTooMuch) linger(request.incoming);
+    if (this.#isClosing || leavesTooMuch) headers["connection"] = "close";
+    // More or fewer bytes than were announced would be taken for a part of another response.
+    outgoing.strictContentLength = true;
     const hasBody = status !== 204 && status !== 304;
     if (body === null || typeof body === "string" || body instanceof Uint8Array) {
       const content = body ?? "";
@@ -462,6 +401,7 @@ export class HttpServer implements AsyncDisposable {
     } else {
       outgoing.writeHead(status, headers);
       if (request.method !== "HEAD" && hasBody) await this.#sendEach(outgoing, body);
+      else discard(body);
       outgoing.end();
     }
     // A client that does not read leaves something here.
@@ -545,6 +485,38 @@ export function serve(handler: Handler, options: ServeOptions = {}): Coroutine<H
   if (typeof handler !== "function")
     throw new ArgumentTypeError(`serve expects a function that answers requests, got ${typeof handler}`);
   return startServer(handler, options);
+}
+
+/** Ends a body that nobody has asked for a piece of: a generator has not begun, but a stream may hold a file. */
+function discard(body: ReplyBody): void {
+  if (body instanceof ReadableStream) body.cancel().catch(() => undefined);
+  else if (typeof body === "object") (body as { destroy?: () => void } | null)?.destroy?.();
+}
+
+/** How long a client that is still sending is listened to after it was answered, in milliseconds. */
+const LINGER = 5000;
+const lingering = new WeakSet<Socket>();
+
+/**
+ * The answer to a client that is still sending is its last: what else it sends is not wanted. If the connection were
+ * closed at once, the system would tell the client so by a reset, which overtakes the answer. So our half is closed, and
+ * what comes is thrown away, until the client has seen it.
+ */
+function linger(incoming: IncomingMessage): void {
+  const { socket } = incoming;
+  if (lingering.has(socket)) return;
+  socket.destroySoon = () => {
+    // The second time somebody means it.
+    if (lingering.has(socket)) {
+      socket.destroy();
+      return;
+    }
+    lingering.add(socket);
+    const timer = setTimeout(() => socket.destroy(), LINGER);
+    socket.once("close", () => clearTimeout(timer));
+    socket.end();
+    incoming.resume();
+  };
 }
 
 function toReply(result: unknown): Reply {

@@ -1,31 +1,27 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CancelledError, coroutine, InvalidStateError } from "corio";
 import type { Coroutine } from "corio";
-import { DISCONNECTED } from "../disconnect.ts";
 import { HttpException } from "../errors.ts";
 import { concatBytes, decodeText } from "../shared/bytes.ts";
 import { Wakeup } from "../shared/wakeup.ts";
-import type { WebSocketConnection } from "../shared/web-socket.ts";
 import { Reply } from "./reply.ts";
+import { isUpgrade, runWebSocket } from "./upgrade.ts";
+import type { WebSocketAcceptOptions, WebSocketBody } from "./upgrade.ts";
 
-/** Options of `request.webSocket`. */
-export interface WebSocketAcceptOptions {
-  /** What this server speaks, the best first. The first that the client offers, too, is taken. */
-  readonly protocols?: readonly string[] | undefined;
-  /** The largest message, in bytes; a longer one closes the socket. Default 1 MiB. */
-  readonly maxMessageSize?: number | undefined;
-  /**
-   * Cancels the handler when the socket closes. Default false: a loop over the messages ends, and `send` throws. For
-   * handlers that wait for other things than messages.
-   */
-  readonly cancelOnClose?: boolean | undefined;
-}
-
-/** Accepts the upgrade of a request. */
-export type Accept = (options: WebSocketAcceptOptions) => Promise<WebSocketConnection>;
+/** What the task of a request is cancelled with: `error.reason` says it. */
+export const DISCONNECTED = "the client went away";
 
 /** What a handler returns that has answered with a WebSocket. */
 export const UPGRADED: Reply = new Reply();
+
+/** Addresses whose path is what stands there: nothing in it is escaped, or taken away by the rules of URLs. */
+function isPlain(target: string): boolean {
+  return PLAIN_TARGET.test(target) && !target.includes("/.");
+}
+const PLAIN_TARGET = /^\/[\w\-~!$&'()*+,;=:@./]*(?:\?[^#]*)?$/;
+const PLAIN_HOST = /^[a-z\d.\-]+(?::\d{1,4})?$/i;
+
+const ignore = (): void => undefined;
 
 /**
  * What a handler is given: a request, whose body is still to be read.
@@ -36,9 +32,8 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
   /** Node's own object, for what is missing here. Its body is not to be read by it. */
   readonly incoming: IncomingMessage;
   readonly #outgoing: ServerResponse;
-  readonly #wakeup: Wakeup = new Wakeup();
   readonly #expectsContinue: boolean;
-  readonly #accept: Accept | null;
+  readonly #onAccept: (sayGoodbye: () => void) => void;
   #url: URL | null = null;
   #headers: Headers | null = null;
   #maxBodySize: number | null;
@@ -51,15 +46,15 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
     outgoing: ServerResponse,
     maxBodySize: number | null,
     expectsContinue: boolean,
-    accept: Accept | null,
+    onAccept: (sayGoodbye: () => void) => void,
   ) {
     this.incoming = incoming;
     this.#outgoing = outgoing;
     this.#maxBodySize = maxBodySize;
     this.#expectsContinue = expectsContinue;
-    this.#accept = accept;
+    this.#onAccept = onAccept;
     // A body that is cut off is an error of Node's: the task is cancelled for it, and need not get it as well.
-    incoming.on("error", () => undefined);
+    incoming.on("error", ignore);
   }
 
   /** `GET`, `POST` and so on. */
@@ -72,9 +67,14 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
     if (this.#url === null) {
       const target = this.incoming.url ?? "/";
       const scheme = "encrypted" in this.incoming.socket ? "https" : "http";
-      const base = `${scheme}://${this.incoming.headers.host ?? "localhost"}`;
+      const host = this.incoming.headers.host ?? "localhost";
+      const base = `${scheme}://${host}`;
       try {
-        this.#url = target.startsWith("/") ? new URL(base + target) : new URL(target, base);
+        // What else than a host the header has would become a part of the path.
+        if (/[\s/?#@\\]/.test(host)) throw new TypeError(`${host} is no host`);
+        const url = target.startsWith("/") ? new URL(base + target) : new URL(target, base);
+        if (!/^https?:$/.test(url.protocol)) throw new TypeError(`${target} is no address`);
+        this.#url = url;
       } catch (error) {
         throw new HttpException(400, "the address or the Host header cannot be understood", { cause: error });
       }
@@ -84,7 +84,12 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
 
   /** The path of the address, percent-encoded as it came. */
   get path(): string {
-    return this.url.pathname;
+    // Most addresses need not be taken apart for it.
+    const target = this.incoming.url ?? "/";
+    if (this.#url !== null || !isPlain(target) || !PLAIN_HOST.test(this.incoming.headers.host ?? ""))
+      return this.url.pathname;
+    const end = target.indexOf("?");
+    return end < 0 ? target : target.slice(0, end);
   }
 
   /** What follows the `?`. */
@@ -167,7 +172,8 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
     this.#isReading = true;
     this.#checkLength(Number(incoming.headers["content-length"] ?? 0));
     if (this.#expectsContinue) this.#outgoing.writeContinue();
-    const { wake } = this.#wakeup;
+    const wakeup = new Wakeup();
+    const { wake } = wakeup;
     incoming.on("readable", wake);
     incoming.on("end", wake);
     incoming.on("close", wake);
@@ -180,7 +186,7 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
           yield chunk;
         } else if (incoming.readableEnded) return;
         else if (incoming.destroyed) throw new CancelledError(DISCONNECTED);
-        else await this.#wakeup.wait();
+        else await wakeup.wait();
       }
     } finally {
       incoming.off("readable", wake);
@@ -191,12 +197,15 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
 
   /** Whether the client asks for a WebSocket. */
   get isWebSocket(): boolean {
-    return this.#accept !== null;
+    return isUpgrade(this.incoming);
   }
 
   /**
    * Answers with a WebSocket, and calls `body` with it; closes it when `body` ends. Throws `HttpException` with status
    * 426 when the client did not ask for one. Give the result to the server: `return await request.webSocket(…)`.
+   *
+   * When the socket closes, a `body` that waits for a message sees its loop end, and one that waits for anything else is
+   * cancelled; `cancelOnClose: false` is for those that must go on.
    *
    * @example
    * ```ts
@@ -221,18 +230,8 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
    * you said hello
    * ```
    */
-  async webSocket(
-    body: (socket: WebSocketConnection) => unknown,
-    options: WebSocketAcceptOptions = {},
-  ): Promise<Reply> {
-    if (this.#accept === null)
-      throw new HttpException(426, "this address wants a WebSocket", { headers: { upgrade: "websocket" } });
-    const socket = await this.#accept(options);
-    try {
-      await body(socket);
-    } finally {
-      await socket.close();
-    }
+  async webSocket(body: WebSocketBody, options: WebSocketAcceptOptions = {}): Promise<Reply> {
+    await runWebSocket(this.incoming, body, options, this.#onAccept);
     return UPGRADED;
   }
 

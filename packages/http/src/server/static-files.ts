@@ -1,4 +1,4 @@
-import { open, realpath } from "node:fs/promises";
+import { constants, open, realpath } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { extname, join, resolve, sep } from "node:path";
 import { coroutine, until } from "corio";
@@ -44,6 +44,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 const CHUNK = 65_536;
+/** Windows has none. */
+const NON_BLOCKING = (constants as { readonly O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
 
 /**
  * Serves the files of a folder: with entity tags, so that a client which has a file is told so (304), and single ranges.
@@ -95,7 +97,7 @@ const sendFile = coroutine(async function sendFile(
     const status = range === null ? 200 : 206;
     if (request.method === "HEAD") return new Reply("", { status, headers });
     isSent = true;
-    return new Reply(read(file.handle, first, last), { status, headers });
+    return new Reply(new FileBody(file.handle, first, last), { status, headers });
   } finally {
     if (!isSent) await until(file.handle.close());
   }
@@ -114,14 +116,11 @@ async function openBelow(root: string, path: string, index: string | null): Prom
     for (const candidate of index === null ? [path] : [path, join(path, index)]) {
       const real = await realpath(candidate).catch(() => null);
       if (real?.startsWith((await realpath(root)) + sep) !== true) continue;
-      const handle = await open(real).catch(() => null);
+      // Not blocking: to open a named pipe would wait until somebody writes.
+      const handle = await open(real, constants.O_RDONLY | NON_BLOCKING).catch(() => null);
       if (handle === null) continue;
-      const { mtimeMs, size, ...stats } = await handle.stat().then((found) => ({
-        mtimeMs: found.mtimeMs,
-        size: found.size,
-        isFile: found.isFile(),
-      }));
-      if (stats.isFile) return { handle, path: real, size, mtimeMs };
+      const stats = await handle.stat();
+      if (stats.isFile()) return { handle, path: real, size: stats.size, mtimeMs: stats.mtimeMs };
       await handle.close();
     }
     return null;
@@ -130,20 +129,38 @@ async function openBelow(root: string, path: string, index: string | null): Prom
   return file;
 }
 
-async function* read(handle: FileHandle, first: number, last: number): AsyncGenerator<Uint8Array, void> {
-  try {
-    for (let position = first; position <= last;) {
-      const length = Math.min(CHUNK, last - position + 1);
-      // A new buffer each time: the one before may still be on its way.
-      const { buffer, bytesRead } = await until(() =>
-        handle.read(new Uint8Array(length), 0, length, position),
-      );
-      if (bytesRead === 0) throw new Error("the file became shorter while it was sent");
-      position += bytesRead;
-      yield buffer.subarray(0, bytesRead);
+/** A part of a file, which is closed at its end, and when nobody wants it. */
+class FileBody implements AsyncIterable<Uint8Array> {
+  readonly #handle: FileHandle;
+  readonly #first: number;
+  readonly #last: number;
+
+  constructor(handle: FileHandle, first: number, last: number) {
+    this.#handle = handle;
+    this.#first = first;
+    this.#last = last;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
+    try {
+      for (let position = this.#first; position <= this.#last;) {
+        const length = Math.min(CHUNK, this.#last - position + 1);
+        // A new buffer each time: the one before may still be on its way.
+        const { buffer, bytesRead } = await until(() =>
+          this.#handle.read(new Uint8Array(length), 0, length, position),
+        );
+        if (bytesRead === 0) throw new Error("the file became shorter while it was sent");
+        position += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      await until(this.#handle.close());
     }
-  } finally {
-    await until(handle.close());
+  }
+
+  /** Instead of iterating over it. */
+  destroy(): void {
+    void this.#handle.close().catch(() => undefined);
   }
 }
 

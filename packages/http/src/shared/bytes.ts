@@ -1,4 +1,5 @@
 const encoder = new TextEncoder();
+const utf8 = new TextDecoder();
 
 /** The bytes of a piece of a body. */
 export function toBytes(chunk: string | Uint8Array): Uint8Array {
@@ -24,12 +25,13 @@ export function decodeText(
   contentType: string | null | undefined,
   charset?: string,
 ): string {
-  const named = charset ?? /;\s*charset="?([^\s;"]+)/i.exec(contentType ?? "")?.[1] ?? "utf-8";
+  const named = charset ?? /;\s*charset="?([^\s;"]+)/i.exec(contentType ?? "")?.[1];
+  if (named === undefined || /^utf-?8$/i.test(named)) return utf8.decode(bytes);
   let decoder: InstanceType<typeof TextDecoder>;
   try {
     decoder = new TextDecoder(named);
   } catch {
-    decoder = new TextDecoder();
+    decoder = utf8;
   }
   return decoder.decode(bytes);
 }

@@ -1,34 +1,11 @@
-/** One event of a stream of server-sent events. */
-export interface ServerSentEvent {
+/** One event of a stream of server-sent events, as it was received. */
+export interface ReceivedEvent {
   /** What it says; lines are kept. */
   readonly data: string;
-  /** What kind of event it is. Default `message`. */
-  readonly event?: string | undefined;
-  /** By what the client tells where it was when it connects again. */
-  readonly id?: string | undefined;
-  /** How long the client is to wait before it connects again, in seconds. */
-  readonly retry?: number | undefined;
-}
-
-/** The text of an event on the wire. */
-export function formatEvent(event: string | ServerSentEvent): string {
-  const {
-    data,
-    event: kind,
-    id,
-    retry,
-  } = typeof event === "string" ? ({ data: event } as ServerSentEvent) : event;
-  let text = "";
-  // A line break would begin another field.
-  if (kind !== undefined) text += `event: ${oneLine(kind)}\n`;
-  if (id !== undefined) text += `id: ${oneLine(id)}\n`;
-  if (retry !== undefined) text += `retry: ${Math.round(retry * 1000)}\n`;
-  for (const line of data.split(/\r\n|\r|\n/)) text += `data: ${line}\n`;
-  return `${text}\n`;
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\r\n\0]+/g, " ");
+  /** What kind of event it is; `message` when the server does not say. */
+  readonly event: string;
+  /** The last that the server has sent, with this event or one before. */
+  readonly id?: string;
 }
 
 /** Reads events out of the pieces of a text. What is not ended by an empty line is no event. */
@@ -51,8 +28,8 @@ export class EventParser {
   }
 
   /** The events that are complete with this piece. */
-  push(text: string): ServerSentEvent[] {
-    const events: ServerSentEvent[] = [];
+  push(text: string): ReceivedEvent[] {
+    const events: ReceivedEvent[] = [];
     let all = this.#rest + text;
     if (this.#isFirst && all !== "") {
       this.#isFirst = false;
@@ -79,7 +56,7 @@ export class EventParser {
     else if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value) / 1000;
   }
 
-  #dispatch(events: ServerSentEvent[]): void {
+  #dispatch(events: ReceivedEvent[]): void {
     if (this.#data.length > 0) {
       const event = this.#kind === "" ? "message" : this.#kind;
       events.push({ data: this.#data.join("\n"), event, ...(this.lastId !== "" && { id: this.lastId }) });

@@ -17,6 +17,7 @@ import { VirtualClock } from "corio/testing";
 import { assert, test } from "../../../corio/test/support/harness.ts";
 import { seeded } from "../../../corio/test/support/seeded.ts";
 import { RawClient, Signal } from "./client.ts";
+import { testProxies } from "./proxies.ts";
 
 /** A handler, whatever the framework: it can read the body, and gives a text or a response. */
 export type Route = (text: () => Promise<string>) => Promise<string | Response>;
@@ -42,7 +43,7 @@ export async function untilIdle(server: TestServer): Promise<void> {
 /** A route that waits for ever, and tells when it was entered, and when its cleaning up, which takes time, is done. */
 export class Endless {
   entered: Signal = new Signal();
-  readonly left: Signal = new Signal();
+  left: Signal = new Signal();
   entries = 0;
   exits = 0;
   readonly errors: unknown[] = [];
@@ -259,6 +260,8 @@ export function testContract(
     await tolerant.close();
   });
 
+  testProxies(name, start, abilities);
+
   contract("a streamed body is cancelled after the first byte, and its finally runs", async () => {
     const left = new Signal();
     const server = await start({
@@ -320,7 +323,7 @@ export function testContract(
         eventStream(async function* () {
           yield { data: "one\ntwo", event: "kind", id: "7" };
           await sleep(0);
-          yield { data: { three: 3 }, retry: 100, comment: "hi" };
+          yield { data: { three: 3 }, retry: 0.1, comment: "hi" };
         }),
     });
     const response = await fetch(`http://127.0.0.1:${server.port}/`);

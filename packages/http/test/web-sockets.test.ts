@@ -1,0 +1,200 @@
+import { createHash } from "node:crypto";
+import { createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { createTask, Event, run, sleep, until } from "corio";
+import { ClientSession, Reply, serve, WebSocketClosedError } from "@corio/http";
+import { assert, test, testOn } from "../../corio/test/support/harness.ts";
+import { RawClient } from "./support/raw-client.ts";
+import { serving } from "./support/serving.ts";
+import { testWebSockets } from "./support/web-sockets.ts";
+
+testWebSockets("@corio/http", async (routes) => {
+  const server = await serve(async (request) => {
+    const answer = await routes[request.path]?.((body, options) => request.webSocket(body, options));
+    return answer instanceof Reply ? answer : new Reply(String(answer), { status: 403 });
+  });
+  return {
+    port: server.port,
+    requests: () => server.statistics().requests,
+    close: async () => {
+      await createTask(server.close());
+    },
+  };
+});
+
+const HANDSHAKE =
+  "GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/** A frame as clients send them, masked with zeros. */
+function frame(opcode: number, payload: string): string {
+  assert.ok(payload.length < 126);
+  return `${String.fromCharCode(0x80 | opcode, 0x80 | payload.length)}\0\0\0\0${payload}`;
+}
+
+// Bun has its own WebSockets behind ws.
+testOn(["node", "deno"], "a flood of pings is not answered by a flood that nobody reads", () =>
+  serving(
+    () => async (request) =>
+      await request.webSocket(async (socket) => {
+        for await (const message of socket) await socket.send(message);
+      }),
+    async ({ server }) => {
+      const client = await RawClient.connect(server);
+      client.write(HANDSHAKE);
+      await client.find(/^HTTP\/1.1 101 /);
+      const ping = frame(9, "p".repeat(125));
+      client.write(ping);
+      await client.find(/p{125}/);
+      // Nothing of what comes back is read. The system's buffers take a few megabytes; all pongs would be 50.
+      client.socket.pause();
+      const before = process.memoryUsage();
+      const flood = ping.repeat(2000);
+      for (let n = 0; n < 200; n++) {
+        client.write(flood);
+        if (client.socket.writableNeedDrain)
+          await until(new Promise<void>((resolve) => client.socket.once("drain", resolve)));
+      }
+      const { external, arrayBuffers } = process.memoryUsage();
+      assert.ok(external + arrayBuffers - before.external - before.arrayBuffers < 40_000_000);
+      client.socket.resume();
+      client.write(frame(1, "still there"));
+      await client.find(/still there/);
+      client.goAway();
+    },
+  ),
+);
+
+testOn(
+  ["node", "deno"],
+  "a frame that is not masked, and a message that is no UTF-8, close the WebSocket",
+  () =>
+    serving(
+      () => async (request) =>
+        await request.webSocket(async (socket) => {
+          for await (const message of socket) await socket.send(message);
+        }),
+      async ({ server }) => {
+        for (const [bytes, code] of [
+          ["\x81\x02hi", 1002],
+          [frame(1, "\xff\xfe"), 1007],
+          [frame(3, "unknown"), 1002],
+          ["\x09\x80\0\0\0\0", 1002],
+        ] as const) {
+          const client = await RawClient.connect(server);
+          client.write(HANDSHAKE);
+          await client.find(/^HTTP\/1.1 101 /);
+          client.write(bytes);
+          const [, high = "", low = ""] = await client.find(/\x88.(.)(.)/s);
+          assert.equal((high.charCodeAt(0) << 8) | low.charCodeAt(0), code);
+          client.goAway();
+        }
+      },
+    ),
+);
+
+testOn(["node", "deno"], "a message in many fragments is one, with pings in between", () =>
+  serving(
+    () => async (request) =>
+      await request.webSocket(async (socket) => {
+        await socket.send(`got ${String(await socket.receive())}`);
+      }),
+    async ({ server }) => {
+      const client = await RawClient.connect(server);
+      client.write(HANDSHAKE);
+      await client.find(/^HTTP\/1.1 101 /);
+      client.write("\x01\x81\0\0\0\0a");
+      for (const letter of "bcd") {
+        client.write(frame(9, "p"));
+        client.write(`\x00\x81\0\0\0\0${letter}`);
+      }
+      client.write("\x80\x81\0\0\0\0e");
+      await client.find(/got abcde/);
+      await client.closed();
+    },
+  ),
+);
+
+/** Speaks as much of the protocol as a peer that has been cut off from the network. */
+async function silentServer(): Promise<{ port: number; close: () => void }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once("data", (data) => {
+      const key = /sec-websocket-key: (.*)\r\n/i.exec(String(data))?.[1] ?? "";
+      const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+      );
+    });
+    socket.on("error", () => undefined);
+  });
+  await until(new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)));
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+testOn(["node", "deno"], "a peer that does not answer the heartbeat is given up; one that does is not", () =>
+  run(async () => {
+    const silent = await silentServer();
+    await using session = new ClientSession();
+    const lost = await session.webSocket(`ws://127.0.0.1:${silent.port}`, { heartbeat: 0.02 });
+    const error = await assert.rejects<WebSocketClosedError>(lost.receive(), WebSocketClosedError);
+    assert.equal(error.closeCode, 1006);
+    silent.close();
+
+    const go = new Event();
+    await using server = await serve(
+      async (request) =>
+        await request.webSocket(async (socket) => {
+          await go.wait();
+          await socket.send("well");
+        }),
+    );
+    await using well = await session.webSocket(server.url, { heartbeat: 0.2 });
+    await sleep(0.7);
+    go.set();
+    assert.equal(await well.receive(), "well");
+  }),
+);
+
+test("bad input of a WebSocket is an error at once", () =>
+  serving(
+    () => async (request) =>
+      await request.webSocket(async (socket) => {
+        for await (const message of socket) await socket.send(message);
+      }),
+    async ({ session }) => {
+      await using socket = await session().webSocket("/");
+      assert.throws(
+        () => socket.send({ an: "object" } as never),
+        /send expects a string or bytes, got object/,
+      );
+      assert.throws(() => socket.sendJson(undefined), /cannot write undefined as JSON/);
+      assert.throws(() => socket.close(1006), /close expects a code/);
+      assert.throws(() => socket.close(1000, "x".repeat(124)), /at most 123 bytes/);
+      await socket.sendJson({ a: 1 });
+      assert.equal(await socket.receive(), '{"a":1}');
+    },
+  ));
+
+// Later versions of Node ask the server first whether such a request is one for it.
+test("a request with an Upgrade header for something else is answered as any other", () =>
+  serving(
+    () => async (request) => `${request.method} ${await request.text()}`,
+    async ({ server }) => {
+      const head = "Connection: Upgrade\r\nUpgrade: h2c\r\n";
+      const get = await RawClient.request(server, "GET /", head);
+      await get.find(/GET $/);
+      get.goAway();
+      const post = await RawClient.request(server, "POST /", `${head}Content-Length: 2\r\n`);
+      post.write("hi");
+      await post.find(/^HTTP\/1.1 (200 .*POST hi|501 .*Not Implemented)/s);
+      post.goAway();
+    },
+  ));
