@@ -157,6 +157,14 @@ describe("asCompleted", () => {
     },
   );
 
+  testScript("a function runs for each time that it is given", function* (form) {
+    let runs = 0;
+    const work = form.define(function* work() {
+      return ++runs;
+    });
+    assert.deepEqual(yield* results([work, work]), [1, 2]);
+  });
+
   test("needs a loop, and closes the coroutines without one [BaseTaskTests.test_as_completed_coroutine_without_loop]", async () => {
     const inner = coroutine(async () => 1)();
     assert.throws(() => asCompleted([inner]), RuntimeError);

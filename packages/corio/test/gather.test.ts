@@ -225,6 +225,14 @@ describe("gather", () => {
     },
   );
 
+  testScript("a function runs for each time that it is given", function* (form) {
+    let runs = 0;
+    const work = form.define(function* work() {
+      return ++runs;
+    });
+    assert.deepEqual(yield* wait(gather(work, work, work)), [1, 2, 3]);
+  });
+
   testScript("a future may be given several times, whoever else awaits it", function* () {
     for (const others of [0, 1, 2]) {
       const [twice, once] = futures(2) as [Future<number>, Future<number>];

@@ -33,7 +33,7 @@ export type CompletedFuture<W> = W extends Future<infer _> ? W : Future<ResultOf
  * - `for (const next of asCompleted(tasks))` gives coroutines at once; each gives the result of whatever is next to be
  *   done, or throws its exception. This is the form for generator coroutines: `yield* next`.
  *
- * A loop that was left can be continued by a second one. Something given twice counts once. When time is up the
+ * A loop that was left can be continued by a second one. An awaitable given twice counts once. When time is up the
  * `for await` loop, or each coroutine that is left, throws `TimeoutError`; nothing is cancelled.
  *
  * Cancel safety: a loop that is cancelled while it waits has lost its turn: one of those that are done is then not
@@ -69,7 +69,7 @@ export function asCompleted<const W extends Waitable<unknown>>(
     if (waitables instanceof Coroutine) waitables.close();
     throw badArgument("asCompleted", "an array, or another iterable, of awaitables", waitables);
   }
-  const given = new Set<W>(waitables);
+  const given = withoutRepetitions(waitables);
   try {
     const seconds = toLimit(options.timeout);
     const loop = getEventLoop();
@@ -81,6 +81,17 @@ export function asCompleted<const W extends Waitable<unknown>>(
     for (const each of given) if (each instanceof Coroutine) each.close();
     throw error;
   }
+}
+
+/** An awaitable that is given twice counts once; a function is called for each time that it is given. */
+function withoutRepetitions<W>(waitables: Iterable<W>): W[] {
+  const seen = new Set<W>();
+  return Array.from(waitables).filter((each) => {
+    if (typeof each === "function") return true;
+    const isFirst = !seen.has(each);
+    seen.add(each);
+    return isFirst;
+  });
 }
 
 function check(waitable: unknown, loop: EventLoop): void {

@@ -32,7 +32,7 @@ export type GatherOutcomes<Waitables extends readonly unknown[]> = {
  *
  * The first exception goes to the caller at once; the others go on (`taskGroup` cancels them). Cancelling the gather
  * cancels whatever is not done. With `returnExceptions` the list holds exceptions where there were some, also
- * cancellations. The same awaitable given twice runs once.
+ * cancellations. The same awaitable given twice runs once; a function runs for each time that it is given.
  *
  * Returns a future: `gather(…)` has already begun when it is awaited.
  *
@@ -94,12 +94,13 @@ function gatherAll(waitables: readonly Waitable<unknown>[], returnExceptions: bo
   return new GatherFuture(loop, futuresOf(waitables, loop), returnExceptions);
 }
 
-/** A future for each; the same one where the same thing is given twice. */
+/** A future for each; the same one where the same awaitable is given twice. A function makes one each time. */
 function futuresOf(waitables: readonly Waitable<unknown>[], loop: EventLoop): readonly Future[] {
   // A future stands for itself: only what one is made for has to be looked up.
   const made = new Map<unknown, Future>();
   return waitables.map((waitable) => {
     if (waitable instanceof Future) return waitable;
+    if (typeof waitable === "function") return ensureFuture(waitable, { loop });
     let future = made.get(waitable);
     if (future === undefined) {
       future = ensureFuture(waitable, { loop });
