@@ -29,10 +29,10 @@ import {
   startServer,
   startUnixServer,
 } from "corio/streams";
-import type { SocketAddress } from "corio/streams";
+import type { SocketAddress, Transport } from "corio/streams";
 import { assert, describe, test, testOn } from "../support/harness.ts";
 import { interleave } from "../../src/streams/node/dns.ts";
-import { LOCALHOST, portOf, program, Recorder, testProgram, text, withFolder } from "./support/net.ts";
+import { bytes, LOCALHOST, portOf, program, Recorder, testProgram, text, withFolder } from "./support/net.ts";
 
 /** A port that nobody listens on. */
 async function closedPort(): Promise<number> {
@@ -116,7 +116,11 @@ describe("createConnection", () => {
   testProgram(
     "that is given up leaves no connection, and says why [BaseEventLoopWithSelectorTests.test_create_connection_timeout] [BaseEventLoopWithSelectorTests.test_create_connection_connect_non_os_err_close_err]",
     async () => {
-      const server = await createServer(() => new Recorder(), LOCALHOST, 0);
+      const server = await createServer(
+        () => ({ connectionMade: (transport: Transport) => transport.write(bytes("x")) }),
+        LOCALHOST,
+        0,
+      );
       for (const options of [{}, { allErrors: true }, { happyEyeballsDelay: 0 }]) {
         const connect = () => createConnection(() => new Recorder(), LOCALHOST, server.port, options);
         await assert.rejects(timeoutAt(getRunningLoop().time(), connect), TimeoutError);
@@ -128,7 +132,10 @@ describe("createConnection", () => {
           else (await connecting)[0].abort();
         }
       }
-      // Ends when the last connection is gone.
+      // This one is accepted behind all the others: none of those may be left.
+      const [last, protocol] = await createConnection(() => new Recorder(), LOCALHOST, server.port);
+      await protocol.has(1);
+      last.close();
       server.close();
       await server.waitClosed();
     },

@@ -79,7 +79,7 @@ describe("runCoroutineThreadsafe", () => {
       const call = executor.submit(work.askAndCancel);
       getRunningLoop().setTaskFactory((loop, work, options) => {
         const task = new Task(work, { ...options, loop });
-        tasks.push(task as Task);
+        tasks.push(task);
         return task;
       });
       try {
