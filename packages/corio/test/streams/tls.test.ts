@@ -380,6 +380,32 @@ describe("TLS", () => {
     },
   );
 
+  testProgram("leaves no timer, however the connection ends", async () => {
+    await using server = await startServer(
+      async (reader, writer) => {
+        await reader.read().catch(() => undefined);
+        writer.close();
+      },
+      LOCALHOST,
+      0,
+      onServer,
+    );
+    const timersBefore = getRunningLoop().scheduler.timerCount;
+    for (const end of [
+      (writer: StreamWriter) => writer.close(),
+      (writer: StreamWriter) => writer.transport.abort(),
+      (writer: StreamWriter) => (writer.getExtraInfo("socket") as Socket).destroy(),
+    ]) {
+      const [, writer] = await openConnection(LOCALHOST, server.port, onClient);
+      end(writer);
+      await writer.waitClosed().catch(() => undefined);
+      writer.close();
+    }
+    server.close();
+    await server.waitClosed();
+    assert.equal(getRunningLoop().scheduler.timerCount, timersBefore);
+  });
+
   testProgram("waits in a server for handshakes under way", async () => {
     const server = await startServer(echo, LOCALHOST, 0, onServer);
     const accepted = new Event();

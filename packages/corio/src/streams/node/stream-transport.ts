@@ -330,7 +330,8 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
     });
     if (!this.#isWriteEnded) writable.end();
     const timeout = this.#options.shutdownTimeout;
-    if (timeout === undefined) return;
+    // On Bun it may be over by now.
+    if (timeout === undefined || this.isLost) return;
     this.#shutdownTimer = this.loop.callLater(timeout, () => {
       this.forceClose(new TimeoutError(`the TLS connection could not be closed within ${timeout} seconds`));
     });

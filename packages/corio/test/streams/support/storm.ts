@@ -102,7 +102,8 @@ function isLoss(error: unknown): boolean {
   return ["ECONNRESET", "EPIPE", "ECONNABORTED"].includes(String((error as { code?: unknown } | null)?.code));
 }
 
-async function closed(writer: StreamWriter): Promise<void> {
+/** Closes a connection and waits for that; it may be lost already. */
+export async function closed(writer: StreamWriter): Promise<void> {
   writer.close();
   await writer.waitClosed().catch((error: unknown) => {
     if (!isLoss(error)) throw error;
