@@ -47,6 +47,7 @@ const otherLegs = [
   script("snippets"),
   script("packaging"),
   { name: "demo", label: "demo", command: [inRoot("examples/demo.test.mjs")] },
+  { name: "service", label: "service", command: [inRoot("examples/service.test.mjs")] },
   script("typecheck"),
   { name: "docs", label: "docs", command: [inRoot("scripts/docs.mjs"), "--emit", "none"] },
   script("test-harness"),

@@ -222,6 +222,16 @@ describe("on", () => {
       stream.close();
     }));
 
+  test("takes what is both an EventTarget and an emitter for the first, as its type says", () =>
+    simulate(async () => {
+      const target = new EventTarget();
+      const both = Object.assign(target, { on: () => undefined, off: () => undefined });
+      using stream = on(both, "tick");
+      const tick = new Event("tick");
+      target.dispatchEvent(tick);
+      assert.deepEqual(await stream.next(), { done: false, value: tick });
+    }));
+
   test("shares the events among the tasks that take them", () =>
     simulate(async () => {
       const target = new EventTarget();

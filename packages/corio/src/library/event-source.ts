@@ -1,11 +1,16 @@
 import { badArgument } from "../errors.ts";
 
-/** What `once` and `on` need of the web's EventTargets: DOM nodes, `AbortSignal`, `WebSocket`, `MessagePort` … */
+/**
+ * What `once` and `on` need of the web's EventTargets: DOM nodes, `AbortSignal`, `WebSocket`, `MessagePort` …
+ *
+ * `never` stands for whatever names and events they have: the WebSocket of the package ws, say, knows four names, and
+ * its events are not the DOM's. It is an emitter, too, and would be taken for one.
+ */
 export interface EventTargetLike {
   /** Adds a listener. */
-  addEventListener(type: string, listener: (event: globalThis.Event) => void): void;
+  addEventListener(type: never, listener: never): void;
   /** Takes it away again. */
-  removeEventListener(type: string, listener: (event: globalThis.Event) => void): void;
+  removeEventListener(type: never, listener: never): void;
 }
 
 /** What `once` and `on` need of Node's event emitters. */
@@ -36,9 +41,9 @@ export function listen(
   listener: Listener,
 ): () => void {
   if (isEventTarget(source)) {
-    source.addEventListener(name as string, listener);
+    source.addEventListener(name as never, listener as never);
     return () => {
-      source.removeEventListener(name as string, listener);
+      source.removeEventListener(name as never, listener as never);
     };
   }
   source.on(name, listener);
