@@ -33,7 +33,7 @@ const CLIENTS = [
 /** @typedef {{ readonly perSecond: number, readonly cpuMicroseconds: number }} Sample */
 
 /** A process that prints lines, of which each is asked for. @param {string} command @param {string[]} args */
-async function startProcess(command, args) {
+function startProcess(command, args) {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exited = new Promise((resolve) => child.once("close", resolve));
@@ -163,19 +163,19 @@ const servers = wanted(SERVERS).filter(([name]) => name !== "aiohttp" || python)
 /** @type {Map<string, { readonly port: number, readonly stop: () => Promise<void> }>} */
 const started = new Map();
 for (const [name] of servers) {
-  const { line, stop } = await startServer(name);
+  const { line, stop } = startServer(name);
   started.set(name, { port: Number(await line()), stop });
 }
 await compare("servers", servers, (name) => measureServer(started.get(name)?.port ?? 0));
 for (const { stop } of started.values()) await stop();
 
-const target = await startServer("node:http");
+const target = startServer("node:http");
 const port = await target.line();
-/** @type {Map<string, Awaited<ReturnType<typeof startProcess>>>} */
+/** @type {Map<string, ReturnType<typeof startProcess>>} */
 const clients = new Map();
 for (const [name] of wanted(CLIENTS)) {
   const args = [...process.execArgv, inRoot("bench/http/client.mjs"), name, port];
-  clients.set(name, await startProcess(process.execPath, args));
+  clients.set(name, startProcess(process.execPath, args));
 }
 await compare("clients", wanted(CLIENTS), async (name) => {
   const client = clients.get(name);

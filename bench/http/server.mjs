@@ -30,7 +30,7 @@ function portOf(server) {
 /** @param {Hono} app */
 function serveApp(app) {
   app.get("/", async (c) => {
-    await null;
+    await Promise.resolve();
     return c.json(ANSWER);
   });
   app.get("/cpu", (c) => c.text(cpu()));
@@ -40,10 +40,10 @@ function serveApp(app) {
 /** @param {import("fastify").FastifyInstance} app */
 async function serveFastify(app) {
   app.get("/", async () => {
-    await null;
+    await Promise.resolve();
     return ANSWER;
   });
-  app.get("/cpu", async () => cpu());
+  app.get("/cpu", (_request, reply) => reply.send(cpu()));
   await app.listen({ port: 0, host: "127.0.0.1" });
   listening(portOf(app.server));
 }
@@ -53,7 +53,7 @@ const SERVERS = {
   "node:http": () => {
     /** @param {string} url */
     const handle = async (url) => {
-      await null;
+      await Promise.resolve();
       return url === "/cpu" ? cpu() : JSON.stringify(ANSWER);
     };
     const server = createServer((request, response) => {
@@ -67,7 +67,7 @@ const SERVERS = {
   "@corio/http": () =>
     run(async () => {
       const server = await serve(async (request) => {
-        await null;
+        await Promise.resolve();
         return request.path === "/cpu" ? cpu() : Reply.json(ANSWER);
       });
       listening(server.port);

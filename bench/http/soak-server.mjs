@@ -12,11 +12,7 @@ const collect = /** @type {{ gc?: () => void }} */ (/** @type {unknown} */ (glob
 if (collect === undefined) throw new Error("run with --expose-gc");
 
 await run(async () => {
-  const pool = createPool(url, {
-    minSize: POOL,
-    maxSize: POOL,
-    connection: { application_name: "corio-soak" },
-  });
+  const pool = createPool({ url, minSize: POOL, maxSize: POOL, applicationName: "corio-soak" });
   let begun = 0;
   let ended = 0;
 

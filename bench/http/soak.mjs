@@ -51,7 +51,7 @@ async function line() {
 /** @returns {Promise<Figures>} */
 async function figures() {
   child.stdin.write("figures\n");
-  return JSON.parse(await line());
+  return /** @type {Figures} */ (JSON.parse(await line()));
 }
 
 const port = Number(await line());

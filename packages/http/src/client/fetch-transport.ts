@@ -1,3 +1,4 @@
+import { shownUrl } from "./shown-url.ts";
 import type { Transport, TransportOptions, WireRequest, WireResponse } from "./transport.ts";
 
 /**
@@ -40,7 +41,8 @@ export class FetchTransport implements Transport {
         tls,
         duplex: "half",
       };
-      const response = await fetch(url, options as RequestInit);
+      // Without a password: the session has made a header of it, or has refused to.
+      const response = await fetch(shownUrl(url), options as RequestInit);
       return new FetchResponse(response, abort, release);
     } catch (error) {
       release();

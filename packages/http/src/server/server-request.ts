@@ -19,7 +19,7 @@ function isPlain(target: string): boolean {
   return PLAIN_TARGET.test(target) && !target.includes("/.");
 }
 const PLAIN_TARGET = /^\/[\w\-~!$&'()*+,;=:@./]*(?:\?[^#]*)?$/;
-const PLAIN_HOST = /^[a-z\d.\-]+(?::\d{1,4})?$/i;
+const PLAIN_HOST = /^[a-z\d.-]+(?::\d{1,4})?$/i;
 
 const ignore = (): void => undefined;
 
