@@ -150,6 +150,17 @@ describe("a future", () => {
       future.cancel();
     }));
 
+  test("a loop over one fails, even where its body waits", () =>
+    simulate(async () => {
+      const future = new Future<never>();
+      const loopOver = coroutine(function* loopOver() {
+        for (const _ of future as unknown as Iterable<never>) yield* sleep(0);
+      });
+      const error = await assert.rejects(loopOver(), RuntimeError);
+      assert.equal(error.code, "CORIO_BAD_YIELD");
+      future.cancel();
+    }));
+
   test("belongs to the running loop [BaseFutureTests.test_constructor_use_running_loop]", () =>
     simulate(async () => {
       assert.equal(new Future().getLoop(), getRunningLoop());

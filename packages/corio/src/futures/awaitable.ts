@@ -18,8 +18,36 @@ export type Steps<T> = Generator<Suspension | undefined, T, unknown>;
  */
 export const delivery: { value: unknown } = { value: undefined };
 /** The driver empties it. If nobody does, no driver is there: something else iterates. */
-export const handover: { done: false; value: unknown } = { done: false, value: undefined };
+export const handover: { done: false; value: unknown; isNew: boolean } = {
+  done: false,
+  value: undefined,
+  isNew: false,
+};
 const answer: { done: true; value: unknown } = { done: true, value: undefined };
+
+/**
+ * The iterator of everything that can be awaited. It has no state of its own: `yield*` asks first with undefined, and
+ * that at once, then with what the driver sends, which never is. A suspended generator keeps its iterator; if that
+ * were the awaitable, it would keep the `sleep(1)` besides the timer that it has become.
+ */
+const awaiting = {
+  next(sent: unknown): unknown {
+    if (sent !== undefined) {
+      answer.value = delivery.value;
+      return answer;
+    }
+    if (!handover.isNew) throw iterated();
+    handover.isNew = false;
+    return handover;
+  },
+  throw(error: unknown): never {
+    throw error;
+  },
+  return(value: unknown): unknown {
+    if (handover.value !== undefined) throw iterated();
+    return { done: true, value };
+  },
+} as Iterator<Suspension, never, unknown>;
 
 /**
  * Everything of corio that can be awaited: in a native function with `await`, in a generator coroutine with `yield*`.
@@ -49,34 +77,11 @@ export abstract class Awaitable<T> implements Promise<T> {
     return Promise.resolve<T>(this).finally(onFinally);
   }
 
-  /**
-   * For `yield*` in generator coroutines. An awaitable is its own iterator, and has no state for it: `yield*` asks
-   * first with undefined, then with what the driver sends, which never is.
-   */
+  /** For `yield*` in generator coroutines. */
   [Symbol.iterator](): Iterator<Suspension, T, unknown> {
-    return this as unknown as Iterator<Suspension, T, unknown>;
-  }
-
-  /** @internal */
-  next(sent: unknown): IteratorResult<unknown, unknown> {
-    if (sent === undefined) {
-      if (handover.value === this) throw iterated(this);
-      handover.value = this;
-      return handover;
-    }
-    answer.value = delivery.value;
-    return answer;
-  }
-
-  /** @internal */
-  throw(error: unknown): never {
-    throw error;
-  }
-
-  /** @internal */
-  return(value: unknown): IteratorResult<unknown, unknown> {
-    if (handover.value === this) throw iterated(this);
-    return { done: true, value };
+    handover.value = this;
+    handover.isNew = true;
+    return awaiting;
   }
 
   /** The name of the class. */
@@ -84,7 +89,11 @@ export abstract class Awaitable<T> implements Promise<T> {
 }
 
 /** `[...future]`, `const [first] = future`: it has no elements, and would never end. */
-function iterated(awaitable: Awaitable<unknown>): RuntimeError {
+function iterated(): RuntimeError {
+  const awaitable = handover.value as Awaitable<unknown> | undefined;
   handover.value = undefined;
-  return new RuntimeError(`${awaitable[Symbol.toStringTag]} cannot be iterated: await it`, "CORIO_BAD_YIELD");
+  return new RuntimeError(
+    `${awaitable?.[Symbol.toStringTag] ?? "it"} cannot be iterated: await it`,
+    "CORIO_BAD_YIELD",
+  );
 }

@@ -196,7 +196,6 @@ function askForFlush(): void {
 }
 
 function isGenerator<T>(body: Body<T>): body is Steps<T> {
-  // Futures, too, have a `next`: every awaitable is its own iterator.
   return typeof (body as Partial<Promise<T>>).then !== "function";
 }
 

@@ -220,11 +220,6 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     return rare.abort.signal;
   }
 
-  /** True when the task has begun and its body has ended, but an await that it left behind has not. @internal */
-  get isEnding(): boolean {
-    return this.#rare?.ending !== undefined && this.#rare.ending !== null;
-  }
-
   /** True while the loop does not know what the task awaits. @internal */
   get isOnForeignPromise(): boolean {
     return (this.#flags & ON_FOREIGN_PROMISE) !== 0;
@@ -492,8 +487,10 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   /** The step's microtasks are over and the task has asked the loop for nothing. @internal */
   noteForeignAwait(): void {
     if (this.state !== PENDING || this.#strands !== null) return;
-    if (this.isEnding) {
-      this.settleEnding();
+    const ending = this.#rare?.ending ?? null;
+    if (ending !== null) {
+      // The last strand is gone.
+      this.settleAs(ending.failed, ending.value);
       return;
     }
     this.enterForeignPromise();
@@ -640,12 +637,6 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     this.rareFields().ending = { failed, value };
     if (failed) this.cancelStrands(undefined, { requestedBy: `the end of task ${this.describe()}` });
     else this.loop.watchLeftStrands(this);
-  }
-
-  /** The last strand is gone. */
-  private settleEnding(): void {
-    const ending = this.#rare?.ending;
-    if (ending !== undefined && ending !== null) this.settleAs(ending.failed, ending.value);
   }
 
   private settleAs(failed: boolean, value: unknown): void {

@@ -23,15 +23,23 @@ class Capture extends AsyncResource implements Surroundings {
   }
 }
 
+/**
+ * Nothing was written to `taskStorage` in these: a frame that was written to, if only to take the value back, would be
+ * copied, entry by entry, into every frame that is made in it.
+ */
+const neutral = new Capture();
+
 /** Where this Node keeps an AsyncResource's frame: the values of every AsyncLocalStorage, as one object. */
-const frameKey = taskStorage.run({}, () => {
+const frameKey = neutral.runInAsyncScope(() => taskStorage.run({}, findFrameKey), undefined);
+
+function findFrameKey(): symbol | undefined {
   const resource = new Capture();
   const key = Object.getOwnPropertySymbols(resource).find(
     ({ description }) => description === "context_frame",
   );
   // Node 22 has the key, but puts nothing there.
   return key === undefined || resource[key] === undefined ? undefined : key;
-});
+}
 
 let lastCapture = new Capture();
 
@@ -46,12 +54,16 @@ function capture(): Surroundings {
   if (frame !== lastCapture[frameKey]) {
     lastCapture = made;
     // Entering a task copies the frame, which is most of what spawning one costs: needless for what holds a task only.
-    if (frame instanceof Map && frame.size === 1 && frame.has(taskStorage)) made.forTask = neutral;
+    if (neutral[frameKey] === undefined && holdsTaskOnly(frame)) made.forTask = neutral;
   }
   return lastCapture;
 }
 
-const neutral: Surroundings = new Capture();
+/** A frame has a Map's methods, but is no instance of Map: Node keeps its own classes out of reach of a changed prototype. */
+function holdsTaskOnly(frame: unknown): boolean {
+  const { size, has } = (frame ?? {}) as Partial<Map<unknown, unknown>>;
+  return size === 1 && has?.call(frame, taskStorage) === true;
+}
 
 const context: HostContext = {
   remembersTask: true,

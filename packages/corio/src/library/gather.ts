@@ -4,7 +4,7 @@ import { ensureFuture } from "../futures/ensure-future.ts";
 import type { Waitable } from "../futures/ensure-future.ts";
 import { getEventLoop } from "../futures/event-loop.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
-import { CANCELLED, FAILED_UNSEEN, FINISHED, Future, PENDING } from "../futures/future.ts";
+import { FAILED_UNSEEN, FINISHED, Future, PENDING } from "../futures/future.ts";
 import type { CancelOptions, FutureCallback } from "../futures/future.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
 
@@ -166,11 +166,9 @@ class GatherFuture extends Future<unknown[]> {
       if (child.state === FAILED_UNSEEN) child.takeError();
       return;
     }
-    if (!this.#returnExceptions) {
-      if (child.state === CANCELLED || child.state !== FINISHED) {
-        this.settle(FAILED_UNSEEN, child.takeError());
-        return;
-      }
+    if (!this.#returnExceptions && child.state !== FINISHED) {
+      this.settle(FAILED_UNSEEN, child.takeError());
+      return;
     }
     if (this.#left > 0) return;
     const results = this.#children.map((each) => (each.state === FINISHED ? each.outcome : each.takeError()));
