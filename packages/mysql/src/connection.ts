@@ -51,8 +51,12 @@ export class Connection extends Queryable implements AsyncDisposable {
   }
 
   /** @internal */
-  override run(statement: Statement, options: OperationOptions): Coroutine<Answer> {
-    return runOn(this.#require(), statement, options);
+  override run<T>(
+    statement: Statement,
+    options: OperationOptions,
+    pick: (answer: Answer) => T,
+  ): Coroutine<T> {
+    return runOn(() => this.#require(), statement, options, pick);
   }
 
   /**

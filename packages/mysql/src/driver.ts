@@ -69,7 +69,10 @@ export interface DriverClient extends EventEmitter {
   query(query: DriverQuery): DriverCommand;
   execute(query: DriverQuery, callback: DriverCallback): void;
   execute(query: DriverQuery): DriverCommand;
-  prepare(query: DriverQuery, callback: (error: DriverError | null) => void): void;
+  prepare(
+    query: DriverQuery,
+    callback: (error: DriverError | null, statement?: { readonly parameters: readonly unknown[] }) => void,
+  ): void;
   unprepare(query: DriverQuery): void;
   ping(callback: (error?: DriverError | null) => void): void;
   reset(callback: (error?: DriverError | null) => void): void;

@@ -84,7 +84,10 @@ function insertStatement({ table, database, columns, onDuplicate = "error" }: In
       `insertRecords expects onDuplicate to be one of ${Object.keys(verbs).join(", ")}, got ${JSON.stringify(onDuplicate)}`,
     );
   }
-  const names = columns?.map(quoteIdentifier);
+  const names = columns?.map((column) => {
+    if (typeof column === "string") return quoteIdentifier(column);
+    throw new ArgumentTypeError(`insertRecords expects columns to be strings, got ${typeof column}`);
+  });
   let tail = "";
   if (onDuplicate === "update") {
     if (names === undefined) {

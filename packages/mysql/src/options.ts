@@ -103,6 +103,14 @@ export function toOptions(where: string, options: string | ConnectOptions | unde
   if (typeof options !== "object" || (options as unknown) === null) {
     throw new ArgumentTypeError(`${expected}, got ${typeof options}`);
   }
+  const { port } = options;
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
+    throw new ValueError(`${where} expects port to be a number from 0 to 65535, got ${String(port)}`);
+  for (const name of ["user", "database"] as const) {
+    // The protocol ends texts with it: what is after one would be something else.
+    if (options[name]?.includes("\0") === true)
+      throw new ValueError(`${where} expects ${name} to have no NUL characters`);
+  }
   return options.url === undefined ? options : { ...options, ...parseUrl(where, options.url) };
 }
 
@@ -114,8 +122,12 @@ function parseUrl(where: string, text: string): ConnectOptions {
   if (url.search !== "") {
     throw new ValueError(`${where} expects a URL without parameters, got ${url.search}; use the options`);
   }
-  const part = (encoded: string): string | undefined =>
-    encoded === "" ? undefined : decodeURIComponent(encoded);
+  const part = (encoded: string): string | undefined => {
+    if (encoded === "") return undefined;
+    if (/%(?![\da-f]{2})|%00/i.test(encoded))
+      throw new ValueError(`${where} expects a URL in which % stands before two hexadecimal digits, not 00`);
+    return decodeURIComponent(encoded);
+  };
   const given = {
     host: part(url.hostname.replace(/^\[(.*)\]$/, "$1")),
     port: url.port === "" ? undefined : Number(url.port),
@@ -160,9 +172,13 @@ function charsetOf({ charset }: ConnectOptions): string {
 /** The statement that gives a session its settings; null when a new connection has them. */
 export function settingsStatement(options: ConnectOptions, isNew: boolean): string | null {
   const collation = charsetOf(options);
-  const settings = Object.entries(options.settings ?? {}).map(
-    ([name, value]) => `SESSION ${quoteIdentifier(name)} = ${quoteValue(value)}`,
-  );
+  const settings = Object.entries(options.settings ?? {}).map(([name, value]) => {
+    if (!["string", "number", "boolean"].includes(typeof value))
+      throw new ArgumentTypeError(
+        `settings expects ${name} to be a string, a number or a boolean, got ${typeof value}`,
+      );
+    return `SESSION ${quoteIdentifier(name)} = ${quoteValue(value)}`;
+  });
   if (isNew && settings.length === 0) return null;
   // A reset may bring the server's own character set back.
   const names = `NAMES ${quoteValue(collation.split("_")[0] ?? "")} COLLATE ${quoteValue(collation)}`;

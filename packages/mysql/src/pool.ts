@@ -6,7 +6,7 @@ import { Connection } from "./connection.ts";
 import type { InsertTarget, Records } from "./insert.ts";
 import { toOptions } from "./options.ts";
 import type { ConnectOptions } from "./options.ts";
-import { Queryable, runOn } from "./queryable.ts";
+import { Queryable, withTimeout } from "./queryable.ts";
 import type { OperationOptions } from "./queryable.ts";
 import type { Answer } from "./rows.ts";
 import { Session } from "./session.ts";
@@ -55,8 +55,12 @@ export class MysqlPool extends Queryable implements AsyncDisposable {
   }
 
   /** Runs one statement on a connection that is free. @internal */
-  override run(statement: Statement, options: OperationOptions): Coroutine<Answer> {
-    return this.#pool.with<Answer>((session) => runOn(session, statement, options));
+  override run<T>(
+    statement: Statement,
+    options: OperationOptions,
+    pick: (answer: Answer) => T,
+  ): Coroutine<T> {
+    return runStatement(this.#pool, statement, options, pick);
   }
 
   /**
@@ -154,6 +158,21 @@ export class MysqlPool extends Queryable implements AsyncDisposable {
     return this.#pool.with<T>(body, options);
   }
 }
+
+const runStatement = coroutine(function* statement<T>(
+  pool: Pool<Session>,
+  statement: Statement,
+  options: OperationOptions,
+  pick: (answer: Answer) => T,
+): Steps<T> {
+  const lease = yield* pool.acquire();
+  try {
+    const session = lease.resource;
+    return pick(yield* withTimeout(session, options, () => session.run(statement)));
+  } finally {
+    yield* lease.release();
+  }
+});
 
 const useConnection = coroutine(async function use<T>(
   pool: MysqlPool,

@@ -1,5 +1,5 @@
 import { coroutine } from "corio";
-import type { Coroutine, Steps } from "corio";
+import type { Coroutine } from "corio";
 import { ConnectionReleasedError } from "./errors.ts";
 import { runOn, toStatement } from "./queryable.ts";
 import type { OperationOptions } from "./queryable.ts";
@@ -81,16 +81,9 @@ export class PreparedStatement implements AsyncDisposable {
   ): Coroutine<T> {
     if (this.#isClosed) throw new ConnectionReleasedError("this prepared statement was closed");
     const statement = { ...toStatement(where, this.text, values, true), isPrepared: true };
-    return picked(runOn(this.#session(), statement, options), pick);
+    return runOn(this.#session, statement, options, pick);
   }
 }
-
-const picked = coroutine(function* prepared<T>(
-  answer: Coroutine<Answer>,
-  pick: (answer: Answer) => T,
-): Steps<T> {
-  return pick(yield* answer);
-});
 
 /** Has the server parse `text`, and throws what it has to say about it. */
 export function prepareStatement(session: () => Session, text: string): Coroutine<PreparedStatement> {

@@ -24,8 +24,8 @@ export interface OperationOptions {
  * commits of its own.
  */
 export abstract class Queryable {
-  /** Runs one statement. @internal */
-  abstract run(statement: Statement, options: OperationOptions): Coroutine<Answer>;
+  /** Runs one statement, and gives what `pick` makes of its answer. @internal */
+  abstract run<T>(statement: Statement, options: OperationOptions, pick: (answer: Answer) => T): Coroutine<T>;
 
   /**
    * Runs a statement, and gives rows, counts and columns.
@@ -39,12 +39,7 @@ export abstract class Queryable {
     options: OperationOptions = {},
   ): Coroutine<QueryResult<R>> {
     const query = toStatement("query", text, values);
-    return runStatement(
-      this,
-      query,
-      options,
-      (answer) => toResult(answer) as QueryResult<object> as QueryResult<R>,
-    );
+    return this.run(query, options, (answer) => toResult(answer) as QueryResult<object> as QueryResult<R>);
   }
 
   /** Runs a statement and gives its rows. aiomysql: `execute` and `fetchall`. */
@@ -54,7 +49,7 @@ export abstract class Queryable {
     options: OperationOptions = {},
   ): Coroutine<R[]> {
     const query = toStatement("fetch", text, values);
-    return runStatement(this, query, options, (answer) => rowsOf(answer) as R[]);
+    return this.run(query, options, (answer) => rowsOf(answer) as R[]);
   }
 
   /** Runs a statement and gives its first row, null when there is none. aiomysql: `execute` and `fetchone`. */
@@ -64,7 +59,7 @@ export abstract class Queryable {
     options: OperationOptions = {},
   ): Coroutine<R | null> {
     const query = toStatement("fetchRow", text, values);
-    return runStatement(this, query, options, (answer) => (rowsOf(answer)[0] as R | undefined) ?? null);
+    return this.run(query, options, (answer) => (rowsOf(answer)[0] as R | undefined) ?? null);
   }
 
   /** Runs a statement and gives the first column of its first row, null when there is none. */
@@ -74,19 +69,34 @@ export abstract class Queryable {
     options: OperationOptions = {},
   ): Coroutine<T | null> {
     const query: Statement = { ...toStatement("fetchValue", text, values), rowsAsArray: true };
-    return runStatement(this, query, options, (answer) => firstValue(answer) as T | null);
+    return this.run(query, options, (answer) => firstValue(answer) as T | null);
   }
 
   /** Runs a statement and gives how many rows it was about. aiomysql: `execute`. */
   execute(text: string, values?: readonly unknown[], options: OperationOptions = {}): Coroutine<number> {
-    return runStatement(this, toStatement("execute", text, values), options, countOf);
+    return this.run(toStatement("execute", text, values), options, countOf);
   }
 }
 
-/** Runs `statement` on `session`, within the time that the options allow. */
-export function runOn(session: Session, statement: Statement, options: OperationOptions): Coroutine<Answer> {
-  return withTimeout(session, options, () => session.run(statement));
+/** Runs `statement` on the session that is there when it is awaited, within the time that the options allow, and gives what `pick` makes of its answer. */
+export function runOn<T>(
+  session: () => Session,
+  statement: Statement,
+  options: OperationOptions,
+  pick: (answer: Answer) => T,
+): Coroutine<T> {
+  return runStatement(session, statement, options, pick);
 }
+
+const runStatement = coroutine(function* statement<T>(
+  toSession: () => Session,
+  statement: Statement,
+  options: OperationOptions,
+  pick: (answer: Answer) => T,
+): Steps<T> {
+  const session = toSession();
+  return pick(yield* withTimeout(session, options, () => session.run(statement)));
+});
 
 /** Limits what `start` begins by the options' timeout, or the session's. */
 export function withTimeout<T>(
@@ -110,12 +120,3 @@ export function toStatement(
   }
   return values === undefined ? { sql: text } : { sql: text, values: toValues(where, values, isPrepared) };
 }
-
-const runStatement = coroutine(function* statement<T>(
-  queryable: Queryable,
-  statement: Statement,
-  options: OperationOptions,
-  pick: (answer: Answer) => T,
-): Steps<T> {
-  return pick(yield* queryable.run(statement, options));
-});

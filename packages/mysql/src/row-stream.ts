@@ -1,8 +1,8 @@
 import { timeout, ValueError } from "corio";
 import { interruption } from "./errors.ts";
-import type { DriverError, DriverHeader } from "./driver.ts";
+import type { DriverError, DriverFields, DriverHeader } from "./driver.ts";
 import type { OperationOptions } from "./queryable.ts";
-import type { Flight, Session, Statement } from "./session.ts";
+import type { Errand, Session, Statement } from "./session.ts";
 
 /** Options of `stream`. */
 export interface StreamOptions extends OperationOptions {
@@ -44,7 +44,7 @@ export async function* streamRows(
 class RowFlow {
   readonly #session: Session;
   readonly #size: number;
-  #flight: Flight | null = null;
+  #flight: Errand<void> | null = null;
   #rows: unknown[] = [];
   #isPaused = false;
   #isDiscarding = false;
@@ -71,9 +71,10 @@ class RowFlow {
       this.#resume();
       await news;
       // To kill it was begun meanwhile: it has to end first.
-      if (this.#isDiscarding) await flight.over;
+      if (this.#isDiscarding) await flight;
     }
-    if (flight.isOver && flight.killing !== null) await flight.killing;
+    // With the KILL that was for it.
+    if (flight.isOver) await flight;
     // A failure comes after the rows that came before it.
     if (this.#isCutShort || (flight.isOver && this.#rows.length === 0)) this.#throwFailure(flight);
     return this.#rows.splice(0);
@@ -81,26 +82,29 @@ class RowFlow {
 
   /** Resolves when the statement, which is being killed, has ended. */
   async whenDiscarded(): Promise<void> {
-    const flight = this.#flight;
-    if (flight === null) return;
-    await flight.over;
-    if (flight.killing !== null) await flight.killing;
+    await this.#flight;
   }
 
-  #throwFailure(flight: Flight): void {
+  #throwFailure(flight: Errand<void>): void {
     this.#session.throwFailure(flight);
     if (this.#isCutShort || flight.isKilled) throw interruption();
   }
 
-  #start(statement: Statement): Flight {
+  #start(statement: Statement): Errand<void> {
     const session = this.#session;
     session.check(statement);
-    const flight = session.begin();
+    const flight = session.begin((): void => undefined);
     flight.onCancel = () => this.#discard();
     flight.onKilled = () => this.#resume();
     const { sql, values } = statement;
     const command = session.client.query({ sql, ...(values !== undefined && { values }) });
-    command.on("result", (row: unknown) => this.#take(row));
+    // Undefined for a statement without rows, whose only "row" is what it has to say.
+    let hasRows = true;
+    command.on("fields", (fields: DriverFields | undefined) => (hasRows = fields !== undefined));
+    command.on("result", (row: unknown) => {
+      if (hasRows) this.#take(row);
+      else session.noteHeader(row as DriverHeader);
+    });
     command.once("error", (error: DriverError) => {
       session.failFlight(flight, error, () => session.endFlight(flight));
     });
@@ -114,11 +118,6 @@ class RowFlow {
   }
 
   #take(row: unknown): void {
-    // Of a statement without rows.
-    if (isHeader(row)) {
-      this.#session.noteHeader(row);
-      return;
-    }
     if (this.#isDiscarding) {
       this.#isCutShort = true;
       return;
@@ -150,11 +149,6 @@ class RowFlow {
     this.#isPaused = false;
     this.#session.client.resume();
   }
-}
-
-/** mysql2 has a class for it, and does not export it. */
-function isHeader(row: unknown): row is DriverHeader {
-  return (row as object).constructor.name === "ResultSetHeader";
 }
 
 export function checkBufferSize(size: number | undefined): void {

@@ -1,6 +1,15 @@
-import { coroutine, isCancelledError, sleep, timeout, TimeoutError, until, ValueError } from "corio";
+import {
+  ArgumentTypeError,
+  coroutine,
+  isCancelledError,
+  sleep,
+  timeout,
+  TimeoutError,
+  until,
+  ValueError,
+} from "corio";
 import type { Coroutine, Duration } from "corio";
-import { exchange } from "corio/pool";
+import { exchange, Flight } from "corio/pool";
 import type { ExchangeOptions } from "corio/pool";
 import { isAnswerReliable, isDirtyText } from "./dirt.ts";
 import {
@@ -38,6 +47,22 @@ export interface Statement {
   readonly isPrepared?: boolean;
 }
 
+/** An operation under way on a connection: what it gives waits for the KILL that is under way, too. */
+export class Errand<T> extends Flight<T> {
+  /** A KILL has been carried out while it was under way: what it gives may not be what it would have given. */
+  isKilled = false;
+  /** The KILL that is under way, or the last one. Does not reject. */
+  killing: Promise<void> | null = null;
+  /** Called when it is to be killed. */
+  onCancel: (() => void) | null = null;
+  /** Called when a KILL has ended, whatever has become of it. */
+  onKilled: (() => void) | null = null;
+
+  protected override beforeConclusion(): Promise<void> | null {
+    return this.killing;
+  }
+}
+
 /** The options of a statement that the server parses: the rows are arrays, so that it is parsed once for all methods. */
 const PREPARED = { rowsAsArray: true } as const;
 
@@ -55,7 +80,7 @@ export class Session {
   readonly #exchange: ExchangeOptions;
   /** Beneath TLS. */
   readonly #socket: DriverClient["stream"];
-  #flight: Flight | null = null;
+  #flight: Errand<unknown> | null = null;
   #lost: ConnectionLostError | null = null;
   /** The server's status flags. */
   #status = 0;
@@ -65,8 +90,8 @@ export class Session {
   /** The transaction of a `transaction` block. */
   #transaction: { ended: TransactionAbortedError | null } | null = null;
   #savepoints = 0;
-  /** What was prepared, and for how many. */
-  readonly #prepared = new Map<string, number>();
+  /** What was prepared: for how many, and how many values it takes. */
+  readonly #prepared = new Map<string, { users: number; readonly values: number }>();
   #killTarget: KillTarget | null = null;
   #kill: Kill | null = null;
   #maxPacket = 1024 * 1024;
@@ -132,7 +157,8 @@ export class Session {
           { cause: error },
         );
       }
-      if (error instanceof ValueError) throw error;
+      // About the program, not about the server.
+      if (error instanceof ValueError || error instanceof ArgumentTypeError) throw error;
       throw connectError(error instanceof ConnectionLostError ? (error.cause ?? error) : error, target);
     }
   }
@@ -295,8 +321,10 @@ export class Session {
     return this.client.format("(?)", [values]);
   }
 
-  /** Begins an operation. Throws when the connection cannot do any. */
-  begin(): Flight {
+  /**
+   * Begins an operation, which gives what `conclude` gives when it is over. Throws when the connection cannot do any.
+   */
+  begin<T>(conclude: (flight: Errand<T>) => T): Errand<T> {
     if (this.#lost !== null) throw this.#lost;
     if (this.#flight !== null || this.#kill !== null) {
       throw new ConnectionBusyError(
@@ -305,7 +333,7 @@ export class Session {
     }
     // While nobody waits for the server, the connection does not keep the process alive.
     this.client.stream.ref();
-    const flight = new Flight();
+    const flight: Errand<T> = new Errand<T>(() => conclude(flight));
     this.#flight = flight;
     return flight;
   }
@@ -314,6 +342,13 @@ export class Session {
   check({ sql, values, isPrepared = false }: Statement): void {
     if (this.#transaction?.ended !== null && this.#transaction?.ended !== undefined)
       throw this.#transaction.ended;
+    const prepared = isPrepared ? this.#prepared.get(sql) : undefined;
+    // With one too many the server reads another value than was meant.
+    if (prepared !== undefined && prepared.values !== (values?.length ?? 0)) {
+      throw new ValueError(
+        `this prepared statement expects ${prepared.values} values, got ${values?.length ?? 0}`,
+      );
+    }
     if (!isPrepared && values !== undefined && values.length > 0) this.#requireEscapes();
     if (isDirtyText(sql)) this.#isDirty = true;
   }
@@ -326,39 +361,50 @@ export class Session {
   }
 
   /** Runs a statement, without the cancel rule: for what `perform` begins. */
-  async request(statement: Statement): Promise<Answer> {
+  request(statement: Statement): Errand<Answer> {
     this.check(statement);
     const { sql, values, rowsAsArray = false, isPrepared = false } = statement;
-    let answer: Answer = { sets: [], header: null };
-    const flight = await this.fly((flight, done) => {
-      const query = { sql, ...(values !== undefined && { values }), rowsAsArray };
-      const finish: DriverCallback = (error, rows, fields) => {
-        if (error === null) {
-          answer = toAnswer(rows, fields);
-          if (answer.header === null) this.noteEnd();
-          else this.noteHeader(answer.header);
-          done();
-        } else this.failFlight(flight, error, done);
-      };
-      if (isPrepared) this.client.execute({ ...query, ...PREPARED }, finish);
-      else this.client.query(query, finish);
-    });
-    this.throwFailure(flight);
-    if (flight.isKilled && !isAnswerReliable(sql, answer.sets.length > 0)) throw interruption();
-    return answer;
+    let answer: Answer = NO_ANSWER;
+    return this.fly(
+      (flight, done) => {
+        const finish: DriverCallback = (error, rows, fields) => {
+          if (error === null) {
+            answer = toAnswer(rows, fields);
+            if (answer.header === null) this.noteEnd();
+            else this.noteHeader(answer.header);
+            done();
+          } else this.failFlight(flight, error, done);
+        };
+        const query = values === undefined ? { sql, rowsAsArray } : { sql, values, rowsAsArray };
+        if (isPrepared) this.client.execute({ ...query, ...PREPARED }, finish);
+        else this.client.query(query, finish);
+      },
+      (flight) => {
+        if (flight.isKilled && !isAnswerReliable(sql, answer.sets.length > 0)) throw interruption();
+        return answer;
+      },
+    );
   }
 
-  /** Runs what `start` begins, to its end, which it announces by `done`, and to that of a KILL. */
-  async fly(start: (flight: Flight, done: () => void) => void): Promise<Flight> {
-    const flight = this.begin();
+  /**
+   * Runs what `start` begins, to its end, which it announces by `done`. It gives what `conclude` gives, unless it has
+   * failed.
+   */
+  fly<T>(
+    start: (flight: Errand<T>, done: () => void) => void,
+    conclude: (flight: Errand<T>) => T,
+  ): Errand<T> {
+    const flight = this.begin<T>((ended) => {
+      this.throwFailure(ended);
+      return conclude(ended);
+    });
     try {
       start(flight, () => this.endFlight(flight));
     } catch (error) {
+      // The driver takes it for a mistake, and has sent nothing.
+      flight.fail(error);
       this.endFlight(flight);
-      throw error;
     }
-    await flight.over;
-    if (flight.killing !== null) await flight.killing;
     return flight;
   }
 
@@ -381,10 +427,17 @@ export class Session {
    * An operation has failed. An error packet does not tell whether the transaction is still open, and it may not be:
    * after a deadlock it has been rolled back. So the server is asked before the flight is over.
    */
-  failFlight(flight: Flight, error: DriverError, done: () => void): void {
+  failFlight(flight: Flight<never> | Flight<unknown>, error: DriverError, done: () => void): void {
     flight.fail(error);
-    if (!isServerMessage(error) || isFatal(error)) {
-      if (isFatal(error)) this.#lose(error);
+    if (isFatal(error)) {
+      this.#lose(error);
+      done();
+      return;
+    }
+    if (!isServerMessage(error)) {
+      // A row could not be read, for instance because `typeCast` has thrown. mysql2 is ready for the next statement then:
+      // the rest of these rows would be nobody's, which is a fatal error, or the next one's.
+      this.drop("an answer could not be read");
       done();
       return;
     }
@@ -407,10 +460,12 @@ export class Session {
   }
 
   /** Throws what a flight that is over has ended with, if it was an error. */
-  throwFailure(flight: Flight): void {
-    const failure = flight.failure;
-    // What the server has answered holds even if the connection is lost after it.
-    if (failure !== null && (this.#lost === null || isServerMessage(failure.error)))
+  throwFailure({ failure }: Pick<Flight, "failure">): void {
+    // What the server has answered holds even if the connection is lost after it; and so does what the program has done.
+    if (
+      failure !== null &&
+      (this.#lost === null || isServerMessage(failure.error) || !isFatal(failure.error))
+    )
       throw operationError(failure.error);
     if (this.#lost !== null) throw this.#lost;
   }
@@ -419,26 +474,27 @@ export class Session {
 
   /** Has the server parse a statement. mysql2 keeps it by its text, so two of the same text are one. */
   async prepare(sql: string): Promise<void> {
-    this.check({ sql, isPrepared: true });
-    const flight = await this.fly((flight, done) => {
-      this.client.prepare({ sql, ...PREPARED }, (error) => {
+    this.check({ sql });
+    let count = 0;
+    await this.fly((flight, done) => {
+      this.client.prepare({ sql, ...PREPARED }, (error, statement) => {
+        count = statement?.parameters.length ?? 0;
         if (error === null) done();
         else this.failFlight(flight, error, done);
       });
-    });
-    this.throwFailure(flight);
-    this.#prepared.set(sql, (this.#prepared.get(sql) ?? 0) + 1);
+    }, noResult);
+    const known = this.#prepared.get(sql);
+    if (known === undefined) this.#prepared.set(sql, { users: 1, values: count });
+    else known.users++;
   }
 
   /** One less needs the statement. The server forgets it without a word, so there is nothing to wait for. */
   unprepare(sql: string): void {
-    const users = this.#prepared.get(sql);
-    if (users === undefined || this.isBroken) return;
-    if (users > 1) this.#prepared.set(sql, users - 1);
-    else {
-      this.#prepared.delete(sql);
-      this.client.unprepare({ sql, ...PREPARED });
-    }
+    const known = this.#prepared.get(sql);
+    if (known === undefined || this.isBroken) return;
+    if (--known.users > 0) return;
+    this.#prepared.delete(sql);
+    this.client.unprepare({ sql, ...PREPARED });
   }
 
   // ── Back to the pool ──────────────────────────────────────────────────────────────────────────────────────────
@@ -453,8 +509,8 @@ export class Session {
     // Somebody has left a stream open: its rows are still on their way.
     if (this.#flight !== null || this.isBroken) return false;
     this.leaveTransaction();
-    for (const sql of [...this.#prepared.keys()]) {
-      this.#prepared.set(sql, 1);
+    for (const [sql, known] of [...this.#prepared]) {
+      known.users = 1;
       this.unprepare(sql);
     }
     if (this.#isDirty || this.#options.reset === "always") return await this.#resetSession();
@@ -469,15 +525,14 @@ export class Session {
     const { database } = this.#options;
     if (this.#hasMoved && database === undefined) return false;
     const options: PerformOptions = { isInterruptible: false, answerTimeout: 0 };
-    await this.perform(async () => {
-      const flight = await this.fly((flight, done) => {
+    const reset = (): Errand<void> =>
+      this.fly((flight, done) => {
         this.client.reset((error) => {
           if (error === null || error === undefined) done();
           else this.failFlight(flight, error, done);
         });
-      });
-      this.throwFailure(flight);
-    }, options);
+      }, noResult);
+    await this.perform(reset, options);
     this.#status = 0;
     const settings = settingsStatement(this.#options, false);
     if (settings !== null) await this.run({ sql: settings }, options);
@@ -491,15 +546,13 @@ export class Session {
 
   /** Whether the server still answers. */
   ping(): Coroutine<void> {
-    const ping = async (): Promise<void> => {
-      const flight = await this.fly((flight, done) => {
+    const ping = (): Errand<void> =>
+      this.fly((flight, done) => {
         this.client.ping((error) => {
           if (error === null || error === undefined) done();
           else this.failFlight(flight, error, done);
         });
-      });
-      this.throwFailure(flight);
-    };
+      }, noResult);
     return this.perform(ping, { isInterruptible: false, answerTimeout: 0 });
   }
 
@@ -562,7 +615,7 @@ export class Session {
   }
 
   /** The server is ready for the next operation, or the connection is lost. */
-  endFlight(flight: Flight): void {
+  endFlight(flight: Flight<never> | Flight<unknown>): void {
     if (flight !== this.#flight) return;
     this.#flight = null;
     this.#kill?.makeNeedless();
@@ -612,38 +665,10 @@ export interface PerformOptions {
   readonly answerTimeout?: number;
 }
 
-/** An operation under way on a connection. */
-export class Flight {
-  /** The first that went wrong. */
-  failure: { readonly error: unknown } | null = null;
-  isOver = false;
-  /** A KILL has been carried out while it was under way: what it gives may not be what it would have given. */
-  isKilled = false;
-  /** The KILL that is under way, or the last one. Does not reject. */
-  killing: Promise<void> | null = null;
-  /** Resolves when the server is ready for the next operation, or the connection is lost. */
-  readonly over: Promise<void>;
-  /** Called when it is over: for those who wait often, and would leave something at `over` each time. */
-  onOver: (() => void) | null = null;
-  /** Called when it is to be killed. */
-  onCancel: (() => void) | null = null;
-  /** Called when a KILL has ended, whatever has become of it. */
-  onKilled: (() => void) | null = null;
-  #resolve!: () => void;
+const NO_ANSWER: Answer = { sets: [], header: null };
 
-  constructor() {
-    this.over = new Promise((resolve) => (this.#resolve = resolve));
-  }
-
-  fail(error: unknown): void {
-    this.failure ??= { error };
-  }
-
-  end(): void {
-    this.isOver = true;
-    this.#resolve();
-    this.onOver?.();
-  }
+function noResult(): void {
+  // What is wanted is that it has been done.
 }
 
 // Coroutines: they run nothing until they are awaited.

@@ -34,9 +34,9 @@ function toValue(where: string, value: unknown, index: number, isPrepared: boole
     if (Number.isNaN(value.getTime())) refuse("an invalid Date", "look where it comes from");
     return value;
   }
-  if (value instanceof Uint8Array) {
-    return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  }
+  if (Buffer.isBuffer(value)) return value;
+  if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof ArrayBuffer) return Buffer.from(value);
   // In a text a list stands for its items: WHERE id IN (?), VALUES ?.
   if (Array.isArray(value) && !isPrepared) {
     if (value.length === 0) refuse("an empty array", "SQL has no empty list: leave the condition out");

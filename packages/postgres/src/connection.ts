@@ -51,8 +51,12 @@ export class Connection extends Queryable implements AsyncDisposable {
   }
 
   /** @internal */
-  override run(query: DriverQuery, options: OperationOptions): Coroutine<DriverResult> {
-    return runOn(this.#require(), query, options);
+  override run<T>(
+    query: DriverQuery,
+    options: OperationOptions,
+    pick: (result: DriverResult) => T,
+  ): Coroutine<T> {
+    return runOn(() => this.#require(), query, options, pick);
   }
 
   /**

@@ -1,11 +1,12 @@
 import { ArgumentTypeError, coroutine, until } from "corio";
 import type { Coroutine } from "corio";
+import type { Flight } from "corio/pool";
 import type { Writable } from "node:stream";
 import { from } from "pg-copy-streams";
 import type { DriverConnection, Submittable } from "./driver.ts";
 import { prepareValue, quoteIdentifier } from "./driver.ts";
 import { checkText } from "./queryable.ts";
-import type { Flight, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** What COPY reads: text or bytes, in pieces of any length. */
 export type CopySource = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
@@ -44,6 +45,11 @@ function tolerant<S extends Submittable>(stream: S): S {
 
 // ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+interface CopyStream extends Writable, Submittable {
+  readonly rowCount: number;
+  handleCopyInResponse(connection: DriverConnection): void;
+}
+
 /**
  * COPY … FROM STDIN. When the source throws, or the task is cancelled, CopyFail ends it, and nothing is inserted.
  */
@@ -56,20 +62,29 @@ const copyFrom = coroutine(async function copyIn(
   text: string,
   source: CopySource,
 ): Promise<number> {
-  const stream = tolerant(from(text) as Writable as Writable & Submittable & { readonly rowCount: number });
+  const stream = tolerant(from(text) as Writable as CopyStream);
+  const begin = stream.handleCopyInResponse.bind(stream);
+  let hasBegun = false;
+  stream.handleCopyInResponse = (connection) => {
+    // The text has a second COPY, for which there is no source.
+    if (hasBegun) connection.sendCopyFail("copyIn expects one statement");
+    else begin(connection);
+    hasBegun = true;
+  };
   const flight = session.submit(stream, text);
   // The statement has failed: the stream is of no use any more, and must not be written to. pg-copy-streams would then
   // look for the connection that it has just forgotten.
   stream.on("error", (error) => flight.fail(error));
   try {
     for await (const chunk of source) {
+      checkChunk(chunk);
       if (flight.failure !== null || flight.isOver) break;
       if (chunk.length > 0) await until(write(stream, chunk, flight));
     }
     // The server says what it thinks of the data only now.
     await session.perform(() => {
       if (flight.failure === null && !flight.isOver) stream.end();
-      return flight.over;
+      return flight;
     });
   } catch (error) {
     if (!flight.isOver) await failCopy(session, stream, flight);
@@ -78,6 +93,13 @@ const copyFrom = coroutine(async function copyIn(
   session.throwFailure(flight);
   return stream.rowCount;
 });
+
+function checkChunk(chunk: unknown): void {
+  if (typeof chunk === "string" || chunk instanceof Uint8Array) return;
+  throw new ArgumentTypeError(
+    `copyIn expects a source of strings or bytes, got ${chunk === null ? "null" : typeof chunk}`,
+  );
+}
 
 /** Settles when the stream takes more, or when the COPY has ended before. */
 async function write(stream: Writable, chunk: string | Uint8Array, flight: Flight): Promise<void> {
@@ -93,7 +115,7 @@ async function failCopy(session: Session, stream: Writable, flight: Flight): Pro
     () => {
       // pg-copy-streams sends CopyFail with the error's text, and gives the server's answer to that as an error.
       stream.destroy(new Error("the COPY was given up"));
-      return flight.over;
+      return flight;
     },
     // A server that waits for a lock does not read what we send.
     { answerTimeout: PATIENCE },
@@ -122,7 +144,7 @@ export async function* copyOut(session: Session, text: string): AsyncGenerator<U
       await session.perform(
         () => {
           rows.discard();
-          return flight.over;
+          return flight;
         },
         { answerTimeout: 0 },
       );
@@ -188,6 +210,10 @@ class CopiedRows implements Submittable {
     this.#wakeUp();
   }
 
+  handleCopyInResponse(connection: DriverConnection): void {
+    connection.sendCopyFail("copyOut has nothing to copy from: use copyIn");
+  }
+
   handleError(error: unknown): void {
     this.#flight?.fail(error);
   }
@@ -197,9 +223,11 @@ class CopiedRows implements Submittable {
 
 /** The statement that copies records into a table. */
 export function copyRecordsStatement({ table, schema, columns }: CopyTarget): string {
-  checkText("copyRecords: table", table);
-  const name = [...(schema === undefined ? [] : [schema]), table].map(quoteIdentifier).join(".");
-  const list = columns === undefined ? "" : ` (${columns.map(quoteIdentifier).join(", ")})`;
+  const quotedTable = quoteIdentifier("copyRecords: table", table);
+  const name =
+    schema === undefined ? quotedTable : `${quoteIdentifier("copyRecords: schema", schema)}.${quotedTable}`;
+  const quotedColumns = columns?.map((column) => quoteIdentifier("copyRecords: columns", column));
+  const list = quotedColumns === undefined ? "" : ` (${quotedColumns.join(", ")})`;
   return `COPY ${name}${list} FROM STDIN`;
 }
 

@@ -1,8 +1,9 @@
 import { ArgumentTypeError, timeout } from "corio";
+import type { Flight } from "corio/pool";
 import Cursor from "pg-cursor";
-import type { Submittable } from "./driver.ts";
+import type { DriverConnection, Submittable } from "./driver.ts";
 import type { OperationOptions } from "./queryable.ts";
-import type { Flight, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** Options of `cursor`. */
 export interface CursorOptions extends OperationOptions {
@@ -13,6 +14,32 @@ export interface CursorOptions extends OperationOptions {
 interface DriverCursor extends Submittable {
   read(count: number, callback: (error: unknown, rows: unknown[]) => void): void;
   close(callback: () => void): void;
+  handleDataRow(message: unknown): void;
+}
+
+const DriverCursor = Cursor as unknown as new (text: string, values?: readonly unknown[]) => DriverCursor;
+
+/** A cursor for any statement: what pg-cursor throws while it is called by the socket would end the process. */
+class RowCursor extends DriverCursor {
+  /** A row that could not be read, since a parser of the program's has thrown. */
+  failure: { readonly error: unknown } | null = null;
+
+  override handleDataRow(message: unknown): void {
+    if (this.failure !== null) return;
+    try {
+      super.handleDataRow(message);
+    } catch (error) {
+      this.failure = { error };
+    }
+  }
+
+  handleCopyInResponse(connection: DriverConnection): void {
+    connection.sendCopyFail("a cursor has nothing to copy: use copyIn");
+  }
+
+  handleCopyData(): void {
+    // Of COPY TO, which has no rows.
+  }
 }
 
 /**
@@ -27,7 +54,7 @@ export async function* readCursor(
 ): AsyncGenerator<unknown, void, undefined> {
   const size = options.batchSize ?? 100;
   const limit = options.timeout === undefined ? session.commandTimeout : options.timeout;
-  const cursor = new Cursor<unknown>(text, values as unknown[] | undefined) as unknown as DriverCursor;
+  const cursor = new RowCursor(text, values);
   const flight = session.submit(cursor, text);
   const read = () => session.perform(() => readBatch(session, flight, cursor, size));
   try {
@@ -41,7 +68,7 @@ export async function* readCursor(
       await session.perform(
         () => {
           cursor.close(() => undefined);
-          return flight.over;
+          return flight;
         },
         { isInterruptible: false, answerTimeout: 0 },
       );
@@ -52,7 +79,7 @@ export async function* readCursor(
 async function readBatch(
   session: Session,
   flight: Flight,
-  cursor: DriverCursor,
+  cursor: RowCursor,
   size: number,
 ): Promise<unknown[]> {
   const rows = await new Promise<unknown[]>((resolve) => {
@@ -65,15 +92,21 @@ async function readBatch(
       if (session.isBroken) resolve([]);
     };
   });
+  if (cursor.failure !== null) throw cursor.failure.error;
   if (flight.failure === null && !flight.isOver) return rows;
   // pg-cursor asks the server to get ready by itself after an error and after the last row, and only then; to close
   // it would wait for ever.
-  await flight.over;
+  await flight;
   session.throwFailure(flight);
   return rows;
 }
 
+/** For which the protocol has room. */
+const MOST_ROWS = 2 ** 31 - 1;
+
 export function checkBatchSize(size: number | undefined): void {
-  if (size === undefined || (Number.isInteger(size) && size > 0)) return;
-  throw new ArgumentTypeError(`cursor expects batchSize to be a positive integer, got ${String(size)}`);
+  if (size === undefined || (Number.isInteger(size) && size > 0 && size <= MOST_ROWS)) return;
+  throw new ArgumentTypeError(
+    `cursor expects batchSize to be an integer from 1 to ${MOST_ROWS}, got ${String(size)}`,
+  );
 }

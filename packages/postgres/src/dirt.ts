@@ -40,6 +40,8 @@ export function isDirtyText(text: string): boolean {
  */
 export const RESET_SESSION = [
   "SET SESSION AUTHORIZATION DEFAULT",
+  // RESET ALL leaves it out, and the one before has set it to none: not what the option `settings` may say.
+  "RESET ROLE",
   "RESET ALL",
   "CLOSE ALL",
   "UNLISTEN *",

@@ -6,6 +6,7 @@
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { ArgumentTypeError, ValueError } from "corio";
 import pg from "pg";
 
 /** pg's `DatabaseError`: what the server said. */
@@ -30,6 +31,8 @@ export interface DriverResult {
   readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
 }
 
+export type DriverCallback = (error: unknown, result: DriverResult | DriverResult[]) => void;
+
 /** Something that pg's client can run: documented for `pg-cursor` and the like. */
 export interface Submittable {
   submit(connection: DriverConnection): void;
@@ -53,6 +56,7 @@ export interface DriverConnection extends EventEmitter {
   describe(message: { type: "S" | "P"; name: string }): void;
   close(message: { type: "S" | "P"; name: string }): void;
   sync(): void;
+  sendCopyFail(message: string): void;
 }
 
 export type TlsSettings = Record<string, unknown>;
@@ -73,9 +77,12 @@ export interface DriverClient extends EventEmitter {
   readonly processID: number | null;
   readonly secretKey: number | Uint8Array | null;
   connect(callback: (error: unknown) => void): void;
-  query(query: DriverQuery, callback: (error: unknown, result: DriverResult | DriverResult[]) => void): void;
+  query(query: DriverQuery, callback: DriverCallback): void;
+  query(text: string, values: readonly unknown[] | undefined, callback: DriverCallback): void;
   query(submittable: Submittable): void;
   end(callback: () => void): void;
+  /** Not documented: what it tells the server about itself. */
+  getStartupConf(): Readonly<Record<string, string | undefined>>;
   ref(): void;
   unref(): void;
   setTypeParser(oid: number, format: "text", parse: (text: string) => unknown): void;
@@ -113,6 +120,9 @@ export function prepareValue(value: unknown): string | Uint8Array | null {
 }
 
 /** `name` as an SQL identifier, with its quotes. */
-export function quoteIdentifier(name: string): string {
+export function quoteIdentifier(where: string, name: string): string {
+  if (typeof name !== "string") throw new ArgumentTypeError(`${where} expects a string, got ${typeof name}`);
+  if (name === "" || name.includes("\0"))
+    throw new ValueError(`${where} expects a name of one or more characters, none of them NUL`);
   return pg.escapeIdentifier(name);
 }

@@ -23,7 +23,8 @@ export type { IsolationLevel, RetryOptions, TransactionOptions } from "./transac
 
 // Notifications.
 export { listen } from "./listen.ts";
-export type { Gap, ListenEvent, ListenOptions, Notification } from "./listen.ts";
+export type { Gap } from "corio/pool";
+export type { ListenEvent, ListenOptions, Notification } from "./listen.ts";
 
 // Errors.
 export {

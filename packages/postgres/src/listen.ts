@@ -1,19 +1,15 @@
-import { ArgumentTypeError, Event, isCancelledError, sleep, timeout, TimeoutError } from "corio";
-import type { Duration } from "corio";
-import { toSeconds } from "corio/pool";
+import { ArgumentTypeError, ValueError } from "corio";
+import { Feed } from "corio/pool";
+import type { FeedOptions, Gap } from "corio/pool";
 import { quoteIdentifier } from "./driver.ts";
 import { toOptions } from "./options.ts";
 import type { ConnectOptions } from "./options.ts";
 import { Session } from "./session.ts";
 
 /** Options of `listen`. */
-export interface ListenOptions {
+export interface ListenOptions extends FeedOptions {
   /** How many notifications are kept for a loop that is slow; more are lost, which is a gap. Default 10 000. */
   readonly maxBuffered?: number | undefined;
-  /** How often the connection is checked when nothing arrives. Default 30 seconds. */
-  readonly heartbeat?: Duration | undefined;
-  /** The longest pause between two attempts to connect again. Default 10 seconds. */
-  readonly maxDelay?: Duration | undefined;
 }
 
 /** What somebody has sent with NOTIFY. */
@@ -27,29 +23,17 @@ export interface Notification {
   readonly processId: number;
 }
 
-/** Notifications may have been lost between the one before and the one after this. Look at what they are about. */
-export interface Gap {
-  readonly kind: "gap";
-  /** `reconnected`: nobody listened for a while. `overflow`: more arrived than were kept. */
-  readonly reason: "reconnected" | "overflow";
-  /** How many were lost; null when nobody knows. */
-  readonly lost: number | null;
-  /** What ended the connection. */
-  readonly cause: unknown;
-}
-
 /** What the loop over `listen` is given. */
 export type ListenEvent = Notification | Gap;
-
-const FIRST_DELAY = 0.1;
 
 /**
  * Notifications of one or more channels as an async iterable, on a connection of its own. When that is lost it connects
  * again, for as long as it takes, and gives a `Gap` then. The first attempt is not repeated: it throws what `connect`
  * throws.
  *
- * Cancel safety: nothing that has arrived is lost by a cancel, except for what the loop has not taken yet when it ends.
- * Leaving the loop closes the connection.
+ * Cancel safety: nothing that has arrived is lost by a cancel, except for what nobody has taken when it is closed. A
+ * `for await` loop closes it when it is left, in whatever way; after `next`, also one that was cancelled, the next one
+ * can be asked for.
  *
  * asyncpg: `add_listener`, which does not connect again.
  *
@@ -95,121 +79,48 @@ export function listenTo(
   if (!Array.isArray(names) || names.length === 0 || names.some((name) => typeof name !== "string")) {
     throw new ArgumentTypeError("listen expects the name of a channel, or an array of names");
   }
-  return events(options, names as readonly string[], listenOptions);
+  for (const name of names as readonly string[]) checkChannel(name);
+  return new Feed<Notification, Session>(
+    {
+      name: "listen",
+      open: (feed) => begin(options, names as readonly string[], feed),
+      close: (session) => session.close(),
+      isTemporary: () => true,
+    },
+    listenOptions,
+  );
 }
 
-async function* events(
+/** The server cuts longer names, with LISTEN, and refuses them with NOTIFY: nothing would ever arrive. */
+const LONGEST_NAME = 63;
+
+function checkChannel(name: string): void {
+  quoteIdentifier("listen: channel", name);
+  if (Buffer.byteLength(name) <= LONGEST_NAME) return;
+  throw new ValueError(
+    `listen expects names of channels of ${LONGEST_NAME} bytes at most, got ${Buffer.byteLength(name)}`,
+  );
+}
+
+async function begin(
   options: ConnectOptions,
   channels: readonly string[],
-  { maxBuffered = 10_000, heartbeat = 30, maxDelay = 10 }: ListenOptions,
-): AsyncGenerator<ListenEvent, void, undefined> {
-  const inbox = new Inbox(maxBuffered);
-  let session: Session | null = await begin(options, channels, inbox);
-  try {
-    for (;;) {
-      const event = inbox.take();
-      if (event !== null) {
-        yield event;
-        continue;
-      }
-      const lost = session.lost;
-      if (lost === null) {
-        if (!(await inbox.wait(heartbeat))) await checkStillThere(session);
-        continue;
-      }
-      session = await beginAgain(options, channels, inbox, toSeconds(maxDelay, "listen: maxDelay"));
-      yield { kind: "gap", reason: "reconnected", lost: null, cause: lost };
-    }
-  } finally {
-    await session.close();
-  }
-}
-
-async function begin(options: ConnectOptions, channels: readonly string[], inbox: Inbox): Promise<Session> {
+  feed: Feed<Notification, Session>,
+): Promise<Session> {
   const session = await Session.open(options);
   try {
     session.client.on("notification", (message: { channel: string; payload?: string; processId: number }) => {
       const { channel, payload = "", processId } = message;
-      inbox.put({ kind: "notification", channel, payload, processId });
+      feed.put({ kind: "notification", channel, payload, processId });
     });
-    session.onLost(() => inbox.wakeUp());
-    await session.run({ text: channels.map((name) => `LISTEN ${quoteIdentifier(name)}`).join(";") });
+    session.onLost(() => feed.wakeUp());
+    const statements = channels.map((name) => `LISTEN ${quoteIdentifier("listen: channel", name)}`);
+    await session.run({ text: statements.join(";") });
     // Somebody waits for what arrives here: that keeps the process alive.
-    session.client.ref();
+    session.keepAlive();
     return session;
   } catch (error) {
     session.drop("it could not listen");
     throw error;
-  }
-}
-
-async function beginAgain(
-  options: ConnectOptions,
-  channels: readonly string[],
-  inbox: Inbox,
-  maxDelay: number,
-): Promise<Session> {
-  for (let delay = FIRST_DELAY; ; delay = Math.min(2 * delay, maxDelay)) {
-    try {
-      return await begin(options, channels, inbox);
-    } catch (error) {
-      if (isCancelledError(error)) throw error;
-    }
-    await sleep(delay);
-  }
-}
-
-/** A connection that nobody sends anything on looks the same whether the server is there or not. */
-async function checkStillThere(session: Session): Promise<void> {
-  try {
-    await session.check();
-    session.client.ref();
-  } catch (error) {
-    if (isCancelledError(error)) throw error;
-    session.drop("it does not answer");
-  }
-}
-
-/** What has arrived, and nobody has taken yet. */
-class Inbox {
-  readonly #limit: number;
-  #events: Notification[] = [];
-  #lost = 0;
-  readonly #news: Event = new Event();
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  put(notification: Notification): void {
-    // The newest are kept out: what is given up lies after what the loop sees next, as a gap should.
-    if (this.#events.length >= this.#limit) this.#lost++;
-    else this.#events.push(notification);
-    this.#news.set();
-  }
-
-  wakeUp(): void {
-    this.#news.set();
-  }
-
-  take(): ListenEvent | null {
-    const event = this.#events.shift();
-    if (event !== undefined) return event;
-    this.#news.clear();
-    if (this.#lost === 0) return null;
-    const lost = this.#lost;
-    this.#lost = 0;
-    return { kind: "gap", reason: "overflow", lost, cause: null };
-  }
-
-  /** Whether there is news within that time. */
-  async wait(limit: Duration): Promise<boolean> {
-    try {
-      await timeout(limit, () => this.#news.wait());
-      return true;
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
-      return false;
-    }
   }
 }

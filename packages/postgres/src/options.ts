@@ -1,4 +1,4 @@
-import { ArgumentTypeError } from "corio";
+import { ArgumentTypeError, ValueError } from "corio";
 import type { Duration } from "corio";
 import type { DriverClientConfig } from "./driver.ts";
 import type { Target } from "./errors.ts";
@@ -81,19 +81,22 @@ export interface ConnectOptions {
 /** Options of a function that takes a URL or options. */
 export function toOptions(where: string, options: string | ConnectOptions | undefined): ConnectOptions {
   if (options === undefined) return {};
-  if (typeof options === "string") return { url: options };
-  if (typeof options === "object" && (options as unknown) !== null) return options;
-  throw new ArgumentTypeError(
-    `${where} expects a URL such as postgres://user@host/database or an object with options, got ${typeof options}`,
-  );
+  const given = typeof options === "string" ? { url: options } : options;
+  const expected = `${where} expects a URL such as postgres://user@host/database`;
+  if (typeof given !== "object" || (given as unknown) === null)
+    throw new ArgumentTypeError(`${expected} or an object with options, got ${typeof given}`);
+  // pg takes anything else for the name of a database. A path is that of a Unix socket.
+  if (given.url !== undefined && !/^(postgres(ql)?:\/\/|socket:|\/)/.test(given.url))
+    throw new ValueError(`${expected}; this is none`);
+  const { port } = given;
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
+    throw new ValueError(`${where} expects port to be a number from 0 to 65535, got ${String(port)}`);
+  return given;
 }
 
 /** What pg is given. */
 export function driverConfig(options: ConnectOptions): DriverClientConfig {
-  const settings = Object.entries(options.settings ?? {}).map(
-    // Blanks and backslashes are escaped as the server's command line wants it.
-    ([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, "\\$&")}`,
-  );
+  const settings = Object.entries(options.settings ?? {}).map(toSetting);
   return {
     connectionString: options.url,
     host: options.host,
@@ -108,6 +111,15 @@ export function driverConfig(options: ConnectOptions): DriverClientConfig {
     // So that a server which has silently gone is noticed in the end.
     keepAlive: true,
   };
+}
+
+/** A setting as an option of the server's command line, on which blanks and backslashes are escaped. */
+function toSetting([name, value]: [name: string, value: string]): string {
+  if (!/^[a-z_][\w$]*(\.[a-z_][\w$]*)*$/i.test(name))
+    throw new ValueError(`settings expects names such as statement_timeout, got ${JSON.stringify(name)}`);
+  if (typeof value !== "string")
+    throw new ArgumentTypeError(`settings expects ${name} to be a string, got ${typeof value}`);
+  return `-c ${name}=${value.replaceAll(/[\\\s]/g, "\\$&")}`;
 }
 
 /** Who and where, for messages. */

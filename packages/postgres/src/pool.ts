@@ -9,7 +9,7 @@ import { listenTo } from "./listen.ts";
 import type { ListenEvent, ListenOptions } from "./listen.ts";
 import { toOptions } from "./options.ts";
 import type { ConnectOptions } from "./options.ts";
-import { Queryable, runOn } from "./queryable.ts";
+import { Queryable, withTimeout } from "./queryable.ts";
 import type { OperationOptions } from "./queryable.ts";
 import { Session } from "./session.ts";
 import type { TransactionOptions } from "./transaction.ts";
@@ -58,8 +58,12 @@ export class PostgresPool extends Queryable implements AsyncDisposable {
   }
 
   /** Runs one statement on a connection that is free. @internal */
-  override run(query: DriverQuery, options: OperationOptions): Coroutine<DriverResult> {
-    return this.#pool.with<DriverResult>((session) => runOn(session, query, options));
+  override run<T>(
+    query: DriverQuery,
+    options: OperationOptions,
+    pick: (result: DriverResult) => T,
+  ): Coroutine<T> {
+    return runStatement(this.#pool, query, options, pick);
   }
 
   /**
@@ -167,6 +171,21 @@ export class PostgresPool extends Queryable implements AsyncDisposable {
     return this.#pool.with<T>(body, options);
   }
 }
+
+const runStatement = coroutine(function* statement<T>(
+  pool: Pool<Session>,
+  query: DriverQuery,
+  options: OperationOptions,
+  pick: (result: DriverResult) => T,
+): Steps<T> {
+  const lease = yield* pool.acquire();
+  try {
+    const session = lease.resource;
+    return pick(yield* withTimeout(session, options, () => session.run(query)));
+  } finally {
+    yield* lease.release();
+  }
+});
 
 const useConnection = coroutine(async function use<T>(
   pool: PostgresPool,

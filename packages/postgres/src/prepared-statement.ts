@@ -1,11 +1,12 @@
 import { coroutine } from "corio";
 import type { Coroutine } from "corio";
+import type { Flight } from "corio/pool";
 import type { DriverConnection, DriverQuery, DriverResult, Submittable } from "./driver.ts";
 import { ConnectionReleasedError } from "./errors.ts";
 import { Queryable, runOn, toQuery } from "./queryable.ts";
 import type { OperationOptions } from "./queryable.ts";
 import type { QueryResult, Row } from "./rows.ts";
-import type { Flight, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /**
  * A statement that the server has parsed, to be run again and again on its connection: what `connection.prepare` gives.
@@ -78,10 +79,17 @@ class NamedStatement extends Queryable {
     this.#name = name;
   }
 
-  override run(query: DriverQuery, options: OperationOptions): Coroutine<DriverResult> {
-    if (this.#isClosed) throw new ConnectionReleasedError("this prepared statement was closed");
+  override run<T>(
+    query: DriverQuery,
+    options: OperationOptions,
+    pick: (result: DriverResult) => T,
+  ): Coroutine<T> {
+    const session = (): Session => {
+      if (this.#isClosed) throw new ConnectionReleasedError("this prepared statement was closed");
+      return this.#session();
+    };
     // With no values, too: pg goes by the name then.
-    return runOn(this.#session(), { values: [], ...query, name: this.#name }, options);
+    return runOn(session, { values: [], ...query, name: this.#name }, options, pick);
   }
 
   close(): Coroutine<void> {
@@ -94,7 +102,7 @@ class NamedStatement extends Queryable {
     const session = this.#session();
     if (session.isBroken) return;
     await session.perform(() => submitted(session, new Close(this.#name)), { isInterruptible: false });
-    Reflect.deleteProperty(session.client.connection.parsedStatements, this.#name);
+    session.forgetStatement(this.#name);
   }
 }
 
@@ -117,15 +125,14 @@ const parseStatement = coroutine(async function prepare(
   const name = `corio_${++prepared}`;
   const current = session();
   await current.perform(() => submitted(current, new Parse(name, text)));
-  // pg has it parsed again if it does not find it here.
-  current.client.connection.parsedStatements[name] = text;
+  current.keepStatement(name, text);
   return new PreparedStatement(session, name, text);
 });
 
 async function submitted(session: Session, message: Message): Promise<void> {
   const flight = session.submit(message, "");
   message.flight = flight;
-  await flight.over;
+  await flight;
   session.throwFailure(flight);
 }
 

@@ -1,4 +1,4 @@
-import { ArgumentTypeError, coroutine, timeout } from "corio";
+import { ArgumentTypeError, coroutine, timeout, ValueError } from "corio";
 import type { Coroutine, Duration, Steps } from "corio";
 import type { DriverQuery, DriverResult } from "./driver.ts";
 import { firstValue, toResult } from "./rows.ts";
@@ -21,8 +21,12 @@ export interface OperationOptions {
  * outside of a transaction.
  */
 export abstract class Queryable {
-  /** Runs one statement. @internal */
-  abstract run(query: DriverQuery, options: OperationOptions): Coroutine<DriverResult>;
+  /** Runs one statement, and gives what `pick` makes of its result. @internal */
+  abstract run<T>(
+    query: DriverQuery,
+    options: OperationOptions,
+    pick: (result: DriverResult) => T,
+  ): Coroutine<T>;
 
   /**
    * Runs a statement, and gives rows, count and columns. Parameters are `$1`, `$2`, …; without values there may be
@@ -36,12 +40,7 @@ export abstract class Queryable {
     options: OperationOptions = {},
   ): Coroutine<QueryResult<R>> {
     const query = toQuery("query", text, values);
-    return statement(
-      this,
-      query,
-      options,
-      (result) => toResult(result) as QueryResult<object> as QueryResult<R>,
-    );
+    return this.run(query, options, (result) => toResult(result) as QueryResult<object> as QueryResult<R>);
   }
 
   /** Runs a statement and gives its rows. asyncpg: `fetch`. */
@@ -50,7 +49,7 @@ export abstract class Queryable {
     values?: readonly unknown[],
     options: OperationOptions = {},
   ): Coroutine<R[]> {
-    return statement(this, toQuery("fetch", text, values), options, ({ rows }) => rows as R[]);
+    return this.run(toQuery("fetch", text, values), options, ({ rows }) => rows as R[]);
   }
 
   /** Runs a statement and gives its first row, null when there is none. asyncpg: `fetchrow`. */
@@ -59,7 +58,7 @@ export abstract class Queryable {
     values?: readonly unknown[],
     options: OperationOptions = {},
   ): Coroutine<R | null> {
-    return statement(this, toQuery("fetchRow", text, values), options, ({ rows }) => {
+    return this.run(toQuery("fetchRow", text, values), options, ({ rows }) => {
       return (rows[0] as R | undefined) ?? null;
     });
   }
@@ -71,25 +70,36 @@ export abstract class Queryable {
     options: OperationOptions = {},
   ): Coroutine<T | null> {
     const query: DriverQuery = { ...toQuery("fetchValue", text, values), rowMode: "array" };
-    return statement(this, query, options, (result) => {
+    return this.run(query, options, (result) => {
       return firstValue(result) as T | null;
     });
   }
 
   /** Runs a statement and gives how many rows it was about. asyncpg: `execute`, which gives the command tag. */
   execute(text: string, values?: readonly unknown[], options: OperationOptions = {}): Coroutine<number> {
-    return statement(this, toQuery("execute", text, values), options, ({ rowCount }) => rowCount ?? 0);
+    return this.run(toQuery("execute", text, values), options, ({ rowCount }) => rowCount ?? 0);
   }
 }
 
-/** Runs `query` on `session`, within the time that the options allow. */
-export function runOn(
-  session: Session,
+/** Runs `query` on the session that is there when it is awaited, within the time that the options allow, and gives what `pick` makes of its result. */
+export function runOn<T>(
+  session: () => Session,
   query: DriverQuery,
   options: OperationOptions,
-): Coroutine<DriverResult> {
-  return withTimeout(session, options, () => session.run(query));
+  pick: (result: DriverResult) => T,
+): Coroutine<T> {
+  return runStatement(session, query, options, pick);
 }
+
+const runStatement = coroutine(function* statement<T>(
+  toSession: () => Session,
+  query: DriverQuery,
+  options: OperationOptions,
+  pick: (result: DriverResult) => T,
+): Steps<T> {
+  const session = toSession();
+  return pick(yield* withTimeout(session, options, () => session.run(query)));
+});
 
 /** Limits what `start` begins by the options' timeout, or the session's. */
 export function withTimeout<T>(
@@ -109,19 +119,21 @@ export function toQuery(where: string, text: string, values: readonly unknown[] 
       `${where} expects the values of $1, $2, … as an array, got ${typeof values}; write [value]`,
     );
   }
-  return values === undefined ? { text } : { text, values };
+  if (values === undefined) return { text };
+  if (values.length > MOST_VALUES) {
+    throw new ValueError(
+      `${where} cannot send ${values.length} values: the protocol has room for ${MOST_VALUES}; use copyRecords, or one value that is an array`,
+    );
+  }
+  return { text, values };
 }
+
+/** The driver would write more modulo 65,536, and the server take them for something else. */
+const MOST_VALUES = 65_535;
 
 export function checkText(where: string, text: string): void {
-  if (typeof text === "string") return;
-  throw new ArgumentTypeError(`${where} expects a statement as a string, got ${typeof text}`);
+  if (typeof text !== "string")
+    throw new ArgumentTypeError(`${where} expects a statement as a string, got ${typeof text}`);
+  // The protocol ends texts with it.
+  if (text.includes("\0")) throw new ValueError(`${where} expects a statement without NUL characters`);
 }
-
-const statement = coroutine(function* statement<T>(
-  queryable: Queryable,
-  query: DriverQuery,
-  options: OperationOptions,
-  pick: (result: DriverResult) => T,
-): Steps<T> {
-  return pick(yield* queryable.run(query, options));
-});

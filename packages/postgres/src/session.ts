@@ -1,12 +1,21 @@
-import { coroutine, isCancelledError, sleep, timeout, TimeoutError, until } from "corio";
-import type { Coroutine, Duration } from "corio";
-import { exchange, toSeconds } from "corio/pool";
+import {
+  coroutine,
+  getRunningLoop,
+  isCancelledError,
+  sleep,
+  timeout,
+  TimeoutError,
+  until,
+  ValueError,
+} from "corio";
+import type { Coroutine, Duration, EventLoop } from "corio";
+import { exchange, Flight, toSeconds } from "corio/pool";
 import type { ExchangeOptions } from "corio/pool";
 import { cancelTargetOf, sendCancelRequest } from "./cancel-request.ts";
 import type { CancelRequest, CancelTarget } from "./cancel-request.ts";
 import { isDirtyCommand, isDirtyText, RESET_SESSION } from "./dirt.ts";
 import { makeClient } from "./driver.ts";
-import type { DriverClient, DriverQuery, DriverResult, Submittable } from "./driver.ts";
+import type { DriverCallback, DriverClient, DriverQuery, DriverResult, Submittable } from "./driver.ts";
 import {
   connectError,
   ConnectError,
@@ -33,13 +42,17 @@ type TransactionStatus = "I" | "T" | "E";
 export class Session {
   readonly client: DriverClient;
   readonly #options: ConnectOptions;
+  /** Where it was made. */
+  readonly #loop: EventLoop = getRunningLoop();
   readonly #exchange: ExchangeOptions;
-  #flight: Flight | null = null;
+  #flight: Flight<unknown> | null = null;
   #lost: ConnectionLostError | null = null;
   #status: TransactionStatus = "I";
   #isDirty = false;
   /** By SQL, not by us: then DEALLOCATE ALL is part of a reset. */
   #hasPrepared = false;
+  /** Made by `prepare`, and not closed. */
+  readonly #statements = new Set<string>();
   #cancelTarget: CancelTarget | null = null;
   #cancelRequest: CancelRequest | null = null;
   #terminator: DriverClient | null = null;
@@ -49,6 +62,9 @@ export class Session {
   #checksConnection = false;
   #onLost: ((error: ConnectionLostError) => void) | null = null;
   #savepoints = 0;
+  /** What is under way is a statement that the server has parsed: the whole of it was sent at once. */
+  #hasSynced = false;
+  #isKeptAlive = false;
 
   private constructor(options: ConnectOptions) {
     this.#options = options;
@@ -74,6 +90,7 @@ export class Session {
   /** @internal */
   static async connect(options: ConnectOptions): Promise<Session> {
     const session = new Session(options);
+    checkStartup(session.client.getStartupConf());
     const target = targetOf(session.client);
     const limit = options.connectTimeout ?? 10;
     // TLS wraps the socket that the client begins with; both must go when the attempt is given up.
@@ -91,6 +108,7 @@ export class Session {
               if (error === null || error === undefined) resolve();
               else reject(error);
             });
+            session.#listenAfterDriver();
           });
         });
         await session.#setUp();
@@ -121,16 +139,32 @@ export class Session {
       connection.stream.destroy();
     });
     client.on("end", () => this.#lose(new Error("the connection was closed")));
-    client.on("notice", (notice: Parameters<typeof toNotice>[0]) => {
-      this.#options.onNotice?.(toNotice(notice));
-    });
+    client.on("notice", (notice: Parameters<typeof toNotice>[0]) => this.#notify(toNotice(notice)));
     connection.on("parameterStatus", (message: { parameterName: string; parameterValue: string }) => {
       if (message.parameterName === "server_version")
         this.#serverVersion = Number.parseInt(message.parameterValue);
     });
+  }
+
+  #notify(notice: Notice): void {
+    try {
+      this.#options.onNotice?.(notice);
+    } catch (error) {
+      // It would go through pg, which reads the rest of the message no more.
+      this.#loop.callExceptionHandler({ message: "onNotice has thrown", exception: error });
+    }
+  }
+
+  /** To be called after `connect`, which adds pg's own listeners: by then those have done their part. */
+  #listenAfterDriver(): void {
+    const { connection } = this.client;
     connection.on("readyForQuery", ({ status }: { status: TransactionStatus }) => {
       this.#status = status;
       this.#endFlight();
+    });
+    connection.on("copyInResponse", () => {
+      // pg has answered with CopyFail. The Sync that it sent before was lost on a server which waited for data.
+      if (this.#hasSynced) connection.sync();
     });
   }
 
@@ -175,7 +209,11 @@ export class Session {
   /** Whether the next who gets it would not meet anything of what was done on it. */
   get isClean(): boolean {
     return (
-      this.#status === "I" && !this.#isDirty && this.#flight === null && this.#options.reset !== "always"
+      this.#status === "I" &&
+      !this.#isDirty &&
+      this.#statements.size === 0 &&
+      this.#flight === null &&
+      this.#options.reset !== "always"
     );
   }
 
@@ -187,8 +225,26 @@ export class Session {
     return this.#options.commandTimeout ?? null;
   }
 
+  /** Keeps the process alive although nothing is under way: notifications are waited for. */
+  keepAlive(): void {
+    this.#isKeptAlive = true;
+    this.client.ref();
+  }
+
   markDirty(): void {
     this.#isDirty = true;
+  }
+
+  /** The server has parsed a statement: pg would have it parsed again if it did not know. */
+  keepStatement(name: string, text: string): void {
+    this.client.connection.parsedStatements[name] = text;
+    this.#statements.add(name);
+  }
+
+  /** The server does not know a statement any more. */
+  forgetStatement(name: string): void {
+    Reflect.deleteProperty(this.client.connection.parsedStatements, name);
+    this.#statements.delete(name);
   }
 
   /** The name of a new savepoint. */
@@ -223,8 +279,10 @@ export class Session {
     });
   }
 
-  /** Begins an operation. Throws when the connection cannot do any. */
-  begin(): Flight {
+  /**
+   * Begins an operation, which gives what `conclude` gives when it is over. Throws when the connection cannot do any.
+   */
+  begin<T>(conclude: (flight: Flight<T>) => T): Flight<T> {
     if (this.#lost !== null) throw this.#lost;
     // A CancelRequest that is still on its way would hit what begins now.
     if (this.#flight !== null || this.#cancelRequest !== null) {
@@ -234,7 +292,8 @@ export class Session {
     }
     // While nobody waits for the server, the connection does not keep the process alive.
     this.client.ref();
-    const flight = new Flight();
+    this.#hasSynced = false;
+    const flight: Flight<T> = new Flight<T>(() => conclude(flight));
     this.#flight = flight;
     return flight;
   }
@@ -242,31 +301,41 @@ export class Session {
   /** Begins an operation with a submittable of pg's, such as a cursor or a COPY, that runs `text`. */
   submit(submittable: Submittable, text: string): Flight {
     this.#noteText(text);
-    const flight = this.begin();
+    const flight = this.begin((): void => undefined);
     this.client.query(submittable);
     return flight;
   }
 
   /** Runs statements, without the cancel rule: for what `perform` begins. `which` result is wanted, by default the last. */
-  async request(query: DriverQuery, which?: number): Promise<DriverResult> {
+  request(query: DriverQuery, which?: number): Flight<DriverResult> {
     this.#noteText(query.text);
-    const flight = this.begin();
     let results: DriverResult | DriverResult[] | undefined;
+    const flight = this.begin<DriverResult>((flight) => {
+      this.throwFailure(flight);
+      if (!Array.isArray(results)) {
+        const result = results as DriverResult;
+        this.#noteCommand(result.command);
+        return result;
+      }
+      for (const { command } of results) this.#noteCommand(command);
+      return results.at(which ?? -1) as DriverResult;
+    });
+    const { text, values, name, rowMode } = query;
+    const finish: DriverCallback = (error, result) => {
+      if (error === null || error === undefined) results = result;
+      else flight.fail(error);
+    };
+    this.#hasSynced = name !== undefined;
     try {
-      this.client.query(query, (error, result) => {
-        if (error === null || error === undefined) results = result;
-        else flight.fail(error);
-      });
+      // pg copies an object property by property, with their descriptors: for a short query that is a tenth of its time.
+      if (name === undefined && rowMode === undefined) this.client.query(text, values, finish);
+      else this.client.query(query, finish);
     } catch (error) {
       // Nobody knows what of it was sent.
       flight.fail(error);
       this.drop("a statement could not be sent");
     }
-    await flight.over;
-    this.throwFailure(flight);
-    const all = Array.isArray(results) ? results : [results as DriverResult];
-    for (const { command } of all) this.#noteCommand(command);
-    return all.at(which ?? -1) as DriverResult;
+    return flight;
   }
 
   #noteText(text: string): void {
@@ -280,8 +349,7 @@ export class Session {
   }
 
   /** Throws what a flight that is over has ended with, if it was an error. */
-  throwFailure(flight: Flight): void {
-    const failure = flight.failure;
+  throwFailure({ failure }: Pick<Flight, "failure">): void {
     // What the server has answered holds even if the connection is lost after it.
     if (
       failure !== null &&
@@ -305,12 +373,15 @@ export class Session {
     const statements = this.#status === "I" ? [] : ["ROLLBACK"];
     if (this.#isDirty || this.#options.reset === "always") {
       statements.push(...RESET_SESSION, ...this.#checkInterval());
-      if (this.#hasPrepared) statements.push("DEALLOCATE ALL");
     }
+    if (this.#hasPrepared) statements.push("DEALLOCATE ALL");
+    // Nobody can use them any more, and the server would keep them as long as the connection.
+    else statements.push(...[...this.#statements].map((name) => `DEALLOCATE ${name}`));
     if (statements.length > 0) {
       await this.run({ text: statements.join(";") }, { isInterruptible: false, answerTimeout: 0 });
     }
     if (this.#hasPrepared) this.client.connection.parsedStatements = {};
+    for (const name of this.#statements) this.forgetStatement(name);
     this.#isDirty = false;
     this.#hasPrepared = false;
     this.#savepoints = 0;
@@ -372,7 +443,7 @@ export class Session {
     const flight = this.#flight;
     if (flight === null) return;
     this.#flight = null;
-    this.client.unref();
+    if (!this.#isKeptAlive) this.client.unref();
     flight.end();
   }
 
@@ -444,32 +515,6 @@ interface RunOptions extends PerformOptions {
   readonly result?: number;
 }
 
-/** An operation under way on a connection. */
-export class Flight {
-  /** The first that went wrong. */
-  failure: { readonly error: unknown } | null = null;
-  isOver = false;
-  /** Resolves when the server is ready for the next operation, or the connection is lost. */
-  readonly over: Promise<void>;
-  /** Called when it is over: for those who wait often, and would leave something at `over` each time. */
-  onOver: (() => void) | null = null;
-  #resolve!: () => void;
-
-  constructor() {
-    this.over = new Promise((resolve) => (this.#resolve = resolve));
-  }
-
-  fail(error: unknown): void {
-    this.failure ??= { error };
-  }
-
-  end(): void {
-    this.isOver = true;
-    this.#resolve();
-    this.onOver?.();
-  }
-}
-
 // Coroutines: they run nothing until they are awaited.
 const openSession = coroutine(async function connect(options: ConnectOptions) {
   return await Session.connect(options);
@@ -480,6 +525,13 @@ const resetSession = coroutine(async function reset(session: Session) {
 const closeSession = coroutine(async function close(session: Session) {
   await session.closeNow();
 });
+
+/** The protocol ends texts with a NUL: what is after one would be another option. */
+function checkStartup(parameters: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value?.includes("\0") === true) throw new ValueError(`${name} must not have NUL characters`);
+  }
+}
 
 function toNotice(notice: {
   severity?: string;

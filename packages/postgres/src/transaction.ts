@@ -1,6 +1,6 @@
-import { ArgumentTypeError, coroutine, sleep } from "corio";
+import { ArgumentTypeError, coroutine } from "corio";
 import type { Coroutine, Duration, WithBody } from "corio";
-import { toSeconds } from "corio/pool";
+import { withRetries } from "corio/pool";
 import {
   CommitOutcomeUnknownError,
   ConnectionLostError,
@@ -88,17 +88,10 @@ const transactionScope = coroutine(async function transaction<C, T>(
     return await inTransaction(session, begin, () => call(connection));
 
   const { attempts = 5, firstDelay = 0.05, maxDelay = 2, on = isRetryable } = retry;
-  let longest = toSeconds(firstDelay, "transaction: firstDelay");
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await inTransaction(session, begin, () => call(connection));
-    } catch (error) {
-      if (attempt >= attempts || session.isBroken || !on(error)) throw error;
-    }
-    // Of random length: two that have failed because of each other must not meet again.
-    await sleep(Math.random() * longest);
-    longest = Math.min(2 * longest, toSeconds(maxDelay, "transaction: maxDelay"));
-  }
+  const isWorthwhile = (error: unknown): boolean => !session.isBroken && on(error);
+  return await withRetries("transaction", { attempts, firstDelay, maxDelay, isWorthwhile }, () =>
+    inTransaction(session, begin, () => call(connection)),
+  );
 });
 
 async function inTransaction<T>(session: Session, begin: string, body: () => Coroutine<T>): Promise<T> {

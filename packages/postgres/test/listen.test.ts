@@ -116,4 +116,16 @@ describe("listening", () => {
     await assert.rejects(listen(schema.options({ port: 1 }), channel).next(), ConnectError);
     assert.throws(() => listen(schema.options(), []), /name of a channel/);
   });
+
+  listenTest("goes on after a next that was cancelled", async () => {
+    const events = listenTo();
+    const cancelled = createTask(async () => await events.next());
+    await schema.until(1, isListening);
+    cancelled.cancel();
+    await assert.rejects(cancelled, CancelledError);
+    await notify("after");
+    const { value } = (await events.next()) as IteratorYieldResult<ListenEvent>;
+    assert.deepEqual(payloads([value]), ["after"]);
+    await events.return?.();
+  });
 });

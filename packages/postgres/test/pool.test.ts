@@ -126,14 +126,26 @@ describe("a connection that comes back to the pool", () => {
     }),
   );
 
-  databaseTest("keeps what was prepared by us", () =>
+  databaseTest("has no statement any more that was prepared on it and not closed", () =>
     withPool(schema.options({ maxSize: 1 }), async (pool) => {
-      await pool.with(async (connection) => {
+      const count = "SELECT count(*)::int FROM pg_prepared_statements";
+      const pid = await pool.with(async (connection) => {
         const statement = await connection.prepare("SELECT 1");
         await connection.execute("SET statement_timeout = 1000");
         assert.equal(await statement.fetchValue(), 1);
+        assert.equal(await connection.fetchValue(count), 1);
+        return connection.processId;
       });
-      assert.equal(await pool.fetchValue("SELECT count(*)::int FROM pg_prepared_statements"), 1);
+      assert.equal(await pool.fetchValue(count), 0);
+      assert.equal(await pool.with((connection) => connection.processId), pid);
+    }),
+  );
+
+  databaseTest("has the role of its settings again", () =>
+    withPool(schema.options({ maxSize: 1, settings: { role: "pg_monitor" } }), async (pool) => {
+      assert.equal(await pool.fetchValue("SELECT current_user"), "pg_monitor");
+      await pool.execute("SET ROLE postgres");
+      assert.equal(await pool.fetchValue("SELECT current_user"), "pg_monitor");
     }),
   );
 

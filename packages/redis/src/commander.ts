@@ -59,7 +59,7 @@ export abstract class Commander extends CommandBase {
       client.sendCommand(encoded, asBytes ? AS_BYTES : undefined) as Promise<T>;
     const nature = natureOf(words);
     if (nature === "blocking") return this.block(begin, null);
-    if (nature === "session") this.noteSessionCommand(String(words[0]).toUpperCase());
+    if (nature === "session") this.noteSessionCommand(String(encoded[0]).toUpperCase());
     return this.perform(begin);
   }
 

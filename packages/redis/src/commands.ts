@@ -125,7 +125,7 @@ export function blockingTime(name: string, args: readonly unknown[]): number | n
   if (timeout !== undefined) return toLimit(timeout(args));
   if (name !== "xRead" && name !== "xReadGroup") return undefined;
   const { BLOCK: block } = (args.at(-1) ?? {}) as { BLOCK?: unknown };
-  return typeof block === "number" ? toLimit(block / 1000) : undefined;
+  return block === undefined || block === null ? undefined : toLimit(Number(block) / 1000);
 }
 
 function toLimit(seconds: unknown): number | null {
@@ -139,10 +139,13 @@ const SESSION_CLIENT_WORDS = /^(CACHING|NO-EVICT|NO-TOUCH|REPLY|SETINFO|SETNAME|
 
 /** What a command that is given in words does to its connection. */
 export function natureOf(args: readonly (string | Uint8Array)[]): "plain" | "blocking" | "session" {
-  const [first = "", second = ""] = args.map((arg) => String(arg).toUpperCase());
+  const words = args.map((arg) =>
+    (typeof arg === "string" ? arg : Buffer.from(arg).toString()).toUpperCase(),
+  );
+  const [first = "", second = ""] = words;
   if (SESSION_WORDS.test(first) || (first === "CLIENT" && SESSION_CLIENT_WORDS.test(second)))
     return "session";
   if (BLOCKING_WORDS.test(first)) return "blocking";
   const isRead = first === "XREAD" || first === "XREADGROUP";
-  return isRead && args.some((arg) => String(arg).toUpperCase() === "BLOCK") ? "blocking" : "plain";
+  return isRead && words.includes("BLOCK") ? "blocking" : "plain";
 }

@@ -20,14 +20,9 @@ export type { Script, ScriptInput } from "./script.ts";
 export type { HashEntry, ScanOptions, SortedSetMember } from "./scan.ts";
 
 // Messages and streams.
+export type { Gap } from "corio/pool";
 export { Subscription } from "./subscription.ts";
-export type {
-  Gap,
-  Message,
-  SubscriptionEvent,
-  SubscriptionOptions,
-  SubscriptionTopics,
-} from "./subscription.ts";
+export type { Message, SubscriptionEvent, SubscriptionOptions, SubscriptionTopics } from "./subscription.ts";
 export type { ConsumeStreamOptions, ReadStreamOptions, StreamEntry, StreamJob } from "./stream.ts";
 
 // Errors.

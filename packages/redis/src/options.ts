@@ -105,6 +105,7 @@ function readUrl(text: string): ConnectOptions {
   try {
     // Not a special scheme: it would not accept a password without a host.
     url = new URL(isUnix ? text.replace(/^unix:\/\/(?=\/)/, "redis://localhost") : text);
+    decodeURIComponent(`${url.username}${url.password}${url.pathname}`);
   } catch (error) {
     throw new ValueError(`url expects redis://host:port/database, got ${JSON.stringify(text)}`, {
       cause: error,

@@ -1,6 +1,6 @@
-import { ArgumentTypeError, coroutine, isCancelledError, sleep } from "corio";
+import { ArgumentTypeError, coroutine, isCancelledError } from "corio";
 import type { Coroutine, Duration } from "corio";
-import { toSeconds } from "corio/pool";
+import { withRetries } from "corio/pool";
 import { checkBatch, sendMulti } from "./batch.ts";
 import type { Batch } from "./batch.ts";
 import type { Connection } from "./connection.ts";
@@ -58,18 +58,11 @@ const transactionScope = coroutine(async function transaction<Replies extends re
   const retry = options.retry === true ? {} : options.retry === false ? undefined : options.retry;
   const { attempts = 10, firstDelay = 0.01, maxDelay = 1 } = retry ?? { attempts: 1 };
   const call = coroutine(async () => await body(connection, makeBatch()));
-  let longest = toSeconds(firstDelay, "transaction: firstDelay");
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if (keys.length > 0) await connection.watch(...keys);
-      return await execute<Replies>(connection, checkBatch<Replies>("transaction", await call()));
-    } catch (error) {
-      if (attempt >= attempts || !(error instanceof WatchedKeyChangedError)) throw error;
-    }
-    // Of random length: two that have got into each other's way must not meet again.
-    await sleep(Math.random() * longest);
-    longest = Math.min(2 * longest, toSeconds(maxDelay, "transaction: maxDelay"));
-  }
+  const isWorthwhile = (error: unknown): boolean => error instanceof WatchedKeyChangedError;
+  return await withRetries("transaction", { attempts, firstDelay, maxDelay, isWorthwhile }, async () => {
+    if (keys.length > 0) await connection.watch(...keys);
+    return await execute<Replies>(connection, checkBatch<Replies>("transaction", await call()));
+  });
 });
 
 type Outcome = { readonly replies: unknown[] } | { readonly error: unknown };

@@ -26,20 +26,35 @@ export abstract class WorkFuture<T> extends Future<T> {
 
   /** The work has begun. */
   protected watch(work: PromiseLike<T>): void {
-    this.loop.scheduler.enterForeign();
+    this.noteBegun();
     work.then(
       (value) => {
-        this.loop.scheduler.leaveForeign();
-        if (this.#request !== null) redeliverCancel(this, this.#request);
-        this.settle(FINISHED, value);
+        this.succeed(value);
       },
       (error: unknown) => {
-        this.loop.scheduler.leaveForeign();
-        if (this.#request === null)
-          this.settle(FAILED_UNSEEN, error ?? new Error("a promise was rejected without a reason"));
-        else this.settle(CANCELLED, this.#cancelled);
+        this.giveUp(error);
       },
     );
+  }
+
+  /** The work has begun, and is to end with `succeed` or `giveUp`. */
+  protected noteBegun(): void {
+    this.loop.scheduler.enterForeign();
+  }
+
+  /** The work has given this. */
+  protected succeed(value: T): void {
+    this.loop.scheduler.leaveForeign();
+    if (this.#request !== null) redeliverCancel(this, this.#request);
+    this.settle(FINISHED, value);
+  }
+
+  /** The work has failed by this. */
+  protected giveUp(error: unknown): void {
+    this.loop.scheduler.leaveForeign();
+    if (this.#request === null)
+      this.settle(FAILED_UNSEEN, error ?? new Error("a promise was rejected without a reason"));
+    else this.settle(CANCELLED, this.#cancelled);
   }
 
   override cancel(reason?: unknown, options: CancelOptions = {}): boolean {

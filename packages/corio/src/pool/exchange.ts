@@ -9,6 +9,8 @@ import { DeadlineTimer } from "../library/deadline-timer.ts";
 import { toSeconds } from "../library/duration.ts";
 import type { Duration } from "../library/duration.ts";
 import { WorkFuture } from "../library/work-future.ts";
+import { Flight } from "./flight.ts";
+import type { FlightListener } from "./flight.ts";
 
 /**
  * The cancel rule, for requests to a server that are cancelled by a second command over another connection.
@@ -53,7 +55,7 @@ const LONGEST_PAUSE = 1;
 /**
  * Sends a request and waits for its answer. When the task is cancelled the request is cancelled on the server, and the
  * wait goes on until the answer is there and the last cancel command has ended: then, and only then, the connection can
- * be used for something else. `send` is called when the coroutine is awaited.
+ * be used for something else. `send` is called when the coroutine is awaited; it gives a promise, or a `Flight`.
  *
  * Cancel safety: an answer that arrives although the request was cancelled is delivered, and the cancellation is raised
  * at the next await. A failure after the cancel is raised as `CancelledError`.
@@ -118,11 +120,11 @@ class Exchange<T> extends Operation<T> {
   }
 }
 
-class Answer<T> extends WorkFuture<T> {
+class Answer<T> extends WorkFuture<T> implements FlightListener<T> {
   readonly #options: ExchangeOptions;
   readonly #limit: TimerHandle | null = null;
   #isAnswered = false;
-  #noteAnswered: () => void = () => undefined;
+  #noteAnswered: (() => void) | null = null;
   #interruption: Promise<void> | null = null;
 
   constructor(loop: EventLoop, send: () => PromiseLike<T>, options: ExchangeOptions) {
@@ -135,7 +137,18 @@ class Answer<T> extends WorkFuture<T> {
         this.#interruption ??= this.#interrupt();
       });
     }
-    this.watch(this.#whenOver(request));
+    this.noteBegun();
+    if (request instanceof Flight) request.listen(this);
+    else {
+      Promise.resolve(request).then(
+        (value) => {
+          this.resolve(value);
+        },
+        (error: unknown) => {
+          this.reject(error);
+        },
+      );
+    }
   }
 
   protected override requestEnd(): void {
@@ -146,15 +159,30 @@ class Answer<T> extends WorkFuture<T> {
     return this.isEndRequested ? "an answer, or that a cancelled request ends" : "an answer";
   }
 
-  async #whenOver(request: PromiseLike<T>): Promise<T> {
-    try {
-      return await request;
-    } finally {
-      this.#isAnswered = true;
-      this.#limit?.cancel();
-      this.#noteAnswered();
-      if (this.#interruption !== null) await this.#interruption;
+  resolve(value: T): void {
+    this.#noteAnswer();
+    if (this.#interruption === null) this.succeed(value);
+    else {
+      void this.#interruption.then(() => {
+        this.succeed(value);
+      });
     }
+  }
+
+  reject(error: unknown): void {
+    this.#noteAnswer();
+    if (this.#interruption === null) this.giveUp(error);
+    else {
+      void this.#interruption.then(() => {
+        this.giveUp(error);
+      });
+    }
+  }
+
+  #noteAnswer(): void {
+    this.#isAnswered = true;
+    this.#limit?.cancel();
+    this.#noteAnswered?.();
   }
 
   /** Never rejects. */
