@@ -1,11 +1,12 @@
 // A service as one would deploy it. `npm run service` starts it; Ctrl-C or SIGTERM ends it in order.
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { corio } from "@corio/hono";
+import { acceptWebSockets } from "@corio/hono/web-socket";
 import { ClientSession } from "@corio/http";
 import { createPool } from "@corio/postgres";
 import { serve } from "@hono/node-server";
-import type { WebSocketServerLike } from "@hono/node-server";
 import { coroutine, once, sleep } from "corio";
 import { onShutdown, runServer } from "corio/signals";
 import { createApp } from "./app.ts";
@@ -26,16 +27,14 @@ const main = coroutine(async function main(settings: Settings) {
   await using upstream = new ClientSession({ baseUrl: settings.SHOPS_URL ?? shops?.url });
 
   const requests = corio({ deadline: settings.DEADLINE, shutdownDeadline: settings.SHUTDOWN });
-  const chat = new Chat();
-  const { fetch } = createApp({ requests, pool, upstream, chat });
-  const websocket = { server: chat.server as WebSocketServerLike };
-  const server = serve({ fetch, websocket, port: settings.PORT, hostname: "127.0.0.1" });
+  const { fetch } = createApp({ requests, pool, upstream, chat: new Chat() });
+  const server = serve({ fetch, port: settings.PORT, hostname: "127.0.0.1" });
+  acceptWebSockets(server as Server);
   await once(server, "listening");
 
   onShutdown(async function stopAccepting() {
     server.close();
-    chat.close();
-    // Waits for the requests under way; those that take longer than `settings.SHUTDOWN` are cancelled.
+    // Waits for the requests under way, and says goodbye to WebSockets; those that take longer than `settings.SHUTDOWN` are cancelled.
     await requests.close();
   });
   announce((server.address() as AddressInfo).port);
