@@ -37,6 +37,9 @@ const NEWLINE: Uint8Array = Uint8Array.of(10);
  *
  * Reading with `for await` gives the lines, with their line ends. `await using` closes the connection.
  *
+ * What is read is mostly a part of what has arrived, and not a copy: its `buffer` has other bytes, too. Use `slice()`
+ * before you transfer it to a thread, or keep it for long.
+ *
  * Cancel safety: a cancelled read has taken nothing, and the next one gets it.
  *
  * Only one task can read at a time. Runs on Node, Bun and Deno.
