@@ -29,6 +29,9 @@ export interface StreamReaderOptions {
 /** What `readuntil` waits for: bytes, or text, which stands for its UTF-8. */
 export type Separator = Uint8Array | string;
 
+/** One for all: there may be many readers. What a task waits for, `ReadTurn` says. */
+const describeReader = (): string => "StreamReader";
+
 const NEWLINE: Uint8Array = Uint8Array.of(10);
 
 /**
@@ -74,7 +77,7 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
   #hasEof = false;
   #exception: unknown = null;
   /** One task at most. */
-  readonly #waiters = new WaitQueue("StreamReader", () => "StreamReader");
+  readonly #waiters = new WaitQueue("StreamReader", describeReader);
   #transport: ReadTransport | null = null;
   /** This reader has paused its transport. */
   #isPaused = false;
