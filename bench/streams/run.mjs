@@ -99,17 +99,19 @@ class Child {
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
 
-  /** @returns {Promise<any>} */
+  /** What it says next. @returns {Promise<unknown>} */
   async next() {
     const { done, value } = await this.#lines.next();
     if (done === true) throw new Error("a process has ended before it said what it was to say");
-    return JSON.parse(value);
+    /** @type {unknown} */
+    const said = JSON.parse(value);
+    return said;
   }
 
   /** @returns {Promise<Usage>} */
-  usage() {
+  async usage() {
     this.#process.stdin.write("\n");
-    return this.next();
+    return /** @type {Usage} */ (await this.next());
   }
 
   /** @returns {Promise<void>} */
@@ -129,8 +131,7 @@ class Child {
 async function start({ runtime, program, args }, node, nodeArgs) {
   const [file, before] = runtime === "node" ? [node, nodeArgs] : [PYTHON.command, PYTHON.args];
   const child = new Child(file, [...before, inRoot(`bench/streams/servers/${program}`), ...args]);
-  /** @type {{ port: number }} */
-  const { port } = await child.next();
+  const { port } = /** @type {{ port: number }} */ (await child.next());
   return { child, port };
 }
 
@@ -140,16 +141,16 @@ const startClient = (job) => new Child(CLIENT, [inRoot("bench/streams/load.mjs")
 /** @param {Workload} workload @param {Server} server @param {string} node @param {number} seconds @returns {Promise<Sample>} */
 async function measureLoad({ load }, server, node, seconds) {
   const { child, port } = await start(server, node, []);
-  /** @param {number} duration @returns {Promise<import("./load.mjs").LoadResult>} */
-  const run = async (duration) => {
-    const client = startClient({ kind: "load", port, seconds: duration, ...load });
-    const result = await client.next();
+  const run = async () => {
+    const client = startClient({ kind: "load", port, seconds, ...load });
+    const result = /** @type {import("./load.mjs").LoadResult} */ (await client.next());
     await client.end();
     return result;
   };
-  await run(seconds / 2);
+  // The compiler is busy for about so long.
+  await run();
   const before = await child.usage();
-  const result = await run(seconds);
+  const result = await run();
   const after = await child.usage();
   await child.end();
   return {

@@ -29,6 +29,9 @@ export interface StreamReaderOptions {
 /** What `readuntil` waits for: bytes, or text, which stands for its UTF-8. */
 export type Separator = Uint8Array | string;
 
+/** One for all: there may be many readers. What a task waits for, `ReadTurn` says. */
+const describeReader = (): string => "StreamReader";
+
 const NEWLINE: Uint8Array = Uint8Array.of(10);
 
 /**
@@ -36,6 +39,9 @@ const NEWLINE: Uint8Array = Uint8Array.of(10);
  * `feedData` and `feedEof`, in tests for example.
  *
  * Reading with `for await` gives the lines, with their line ends. `await using` closes the connection.
+ *
+ * What is read is mostly a part of what has arrived, and not a copy: its `buffer` has other bytes, too. Use `slice()`
+ * before you transfer it to a thread, or keep it for long.
  *
  * Cancel safety: a cancelled read has taken nothing, and the next one gets it.
  *
@@ -71,7 +77,7 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
   #hasEof = false;
   #exception: unknown = null;
   /** One task at most. */
-  readonly #waiters = new WaitQueue("StreamReader", () => "StreamReader");
+  readonly #waiters = new WaitQueue("StreamReader", describeReader);
   #transport: ReadTransport | null = null;
   /** This reader has paused its transport. */
   #isPaused = false;

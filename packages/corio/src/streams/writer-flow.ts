@@ -12,8 +12,9 @@ export class WriterFlow {
   #isLost = false;
   /** Why the connection was lost, null for a regular end. */
   #error: unknown = null;
-  readonly #draining = new WaitQueue("StreamWriter", () => "StreamWriter.drain");
-  readonly #closing = new WaitQueue("StreamWriter", () => "StreamWriter.waitClosed");
+  /** Made when a task has to wait: a server has a writer for each connection, and most never do. */
+  #draining: WaitQueue | null = null;
+  #closing: WaitQueue | null = null;
 
   pause(): void {
     this.#isPaused = true;
@@ -21,14 +22,14 @@ export class WriterFlow {
 
   resume(): void {
     this.#isPaused = false;
-    this.#draining.wakeAll();
+    this.#draining?.wakeAll();
   }
 
   lose(error: unknown): void {
     this.#isLost = true;
     this.#error = error ?? null;
-    this.#draining.wakeAll();
-    this.#closing.wakeAll();
+    this.#draining?.wakeAll();
+    this.#closing?.wakeAll();
   }
 
   get isPaused(): boolean {
@@ -43,6 +44,7 @@ export class WriterFlow {
   *drain(task: Task): Steps<void> {
     if (this.#isLost) throw this.lossError();
     if (!this.#isPaused) return;
+    this.#draining ??= new WaitQueue("StreamWriter", () => "StreamWriter.drain");
     yield* new Waiter(this.#draining, task.loop);
     // Woken up by the loss of the connection, or it was lost since.
     this.throwError();
@@ -50,7 +52,9 @@ export class WriterFlow {
 
   /** Waits for the end of the connection. */
   *waitUntilLost(task: Task): Steps<void> {
-    if (!this.#isLost) yield* new Waiter(this.#closing, task.loop);
+    if (this.#isLost) return;
+    this.#closing ??= new WaitQueue("StreamWriter", () => "StreamWriter.waitClosed");
+    yield* new Waiter(this.#closing, task.loop);
   }
 
   /** Waits for the end of the connection; throws what it was lost by. */

@@ -415,6 +415,48 @@ describe("a StreamWriter", () => {
     assert.deepEqual(received, ["abcdefgh"]);
   });
 
+  testProgram("sends short and long pieces in order, also to a peer that does not read yet", async () => {
+    const release = new Event();
+    const received: Buffer[] = [];
+    await using server = await startServer(
+      async (reader, writer) => {
+        await release.wait();
+        received.push(Buffer.from(await reader.read()));
+        writer.close();
+      },
+      LOCALHOST,
+      0,
+    );
+    // Two connections, since what short writes are put together in is shared.
+    const [, writer] = await connect(server);
+    const [, other] = await connect(server);
+    const sent: Uint8Array[] = [];
+    let next = 0;
+    const make = (size: number): Uint8Array => new Uint8Array(size).map(() => next++ % 251);
+    let rounds = 0;
+    // Until the system takes no more, and on for a while.
+    for (; writer.transport.getWriteBufferSize() < 1_000_000; rounds++) {
+      for (const size of rounds % 3 === 0 ? [10, 20_000, 30, 40] : [100, 8192, 1000, 7]) {
+        const piece = make(size);
+        sent.push(piece);
+        writer.write(piece);
+      }
+      other.write("x");
+      other.write("y");
+      await sleep(0);
+    }
+    release.set();
+    for (const each of [writer, other]) {
+      each.close();
+      await each.waitClosed();
+    }
+    server.close();
+    await server.waitClosed();
+    received.sort((one, another) => another.length - one.length);
+    assert.ok(received[0]?.equals(Buffer.concat(sent)));
+    assert.equal(received[1]?.toString(), "xy".repeat(rounds));
+  });
+
   testProgram("takes bytes and text only, and nothing after writeEof", async () => {
     await using server = await startServer(echo, LOCALHOST, 0);
     const [reader, writer] = await connect(server);
