@@ -40,6 +40,11 @@ function equal(what, got, expected) {
   throw new Error(`${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`);
 }
 
+/** Without what Node says of itself, and npm of its settings. @param {string} text */
+function withoutWarnings(text) {
+  return text.replaceAll(/^(?:npm .*|.*(?:ExperimentalWarning|--trace-warnings).*)\n/gm, "");
+}
+
 /** @param {string} text @param {RegExp} pattern */
 function matches(text, pattern) {
   if (!pattern.test(text)) throw new Error(`expected ${String(pattern)} in:\n${text}`);
@@ -350,7 +355,7 @@ await test("SIGTERM: members are told, the process ends by the signal", async ()
   service.child.kill("SIGTERM");
   equal("code", await ada.closed, 1001);
   equal("end", await service.ended, [null, "SIGTERM"]);
-  equal("errors", service.errors.replaceAll(/^.*(?:ExperimentalWarning|--trace-warnings).*\n/gm, ""), "");
+  equal("errors", withoutWarnings(service.errors), "");
 });
 
 const impatient = await Service.start({ DATABASE_URL, SHOPS_URL, DEADLINE: "2" });
@@ -488,6 +493,7 @@ await test("`npm run service:proof` shows it", async () => {
   equal(`exit code, with ${proof.output}${proof.errors}`, code, 0);
   const sections = proof.output.split("\n── ").slice(1);
   equal("sections", sections.length, 3);
+  equal("errors", withoutWarnings(proof.errors), "");
   for (const section of sections) {
     matches(section, /PostgreSQL +process \d+ runs pg_sleep/);
     matches(section, /PostgreSQL +process \d+ runs it no more/);
