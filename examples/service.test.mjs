@@ -2,8 +2,11 @@
 // The services are processes; the other server that they ask is this one, so that it decides who waits how long.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { isDeepStrictEqual } from "node:util";
 import pg from "pg";
@@ -35,6 +38,11 @@ async function test(name, body) {
 function equal(what, got, expected) {
   if (isDeepStrictEqual(got, expected)) return;
   throw new Error(`${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`);
+}
+
+/** Without what Node says of itself, and npm of its settings. @param {string} text */
+function withoutWarnings(text) {
+  return text.replaceAll(/^(?:npm .*|.*(?:ExperimentalWarning|--trace-warnings).*)\n/gm, "");
 }
 
 /** @param {string} text @param {RegExp} pattern */
@@ -261,12 +269,13 @@ await test("bad input is answered with 400 and says what is wrong", async () => 
 
 await test("a route that computes holds up nobody, and ends with its client", async () => {
   const client = new AbortController();
-  const computing = fetch(`${service.url}/primes?below=100000000`, { signal: client.signal }).catch(
-    () => "given up",
-  );
+  let isOver = false;
+  const computing = fetch(`${service.url}/primes?below=100000000`, { signal: client.signal })
+    .catch(() => "given up")
+    .finally(() => (isOver = true));
   await eventually("it computes", async () => (await service.requests()) === 1);
   for (let count = 0; count < 20; count++) equal("orders", (await service.get("/orders")).status, 200);
-  equal("still computing", await service.requests(), 1);
+  equal("over", isOver, false);
   client.abort();
   equal("computing", await computing, "given up");
   await eventually("it is over", async () => (await service.requests()) === 0, SOON);
@@ -346,7 +355,7 @@ await test("SIGTERM: members are told, the process ends by the signal", async ()
   service.child.kill("SIGTERM");
   equal("code", await ada.closed, 1001);
   equal("end", await service.ended, [null, "SIGTERM"]);
-  equal("errors", service.errors.replaceAll(/^.*(?:ExperimentalWarning|--trace-warnings).*\n/gm, ""), "");
+  equal("errors", withoutWarnings(service.errors), "");
 });
 
 const impatient = await Service.start({ DATABASE_URL, SHOPS_URL, DEADLINE: "2" });
@@ -357,7 +366,7 @@ async function untilUnderWay(service) {
     "the query and the request have begun",
     async () => held.size > 0 && (await queries()) > 0,
   );
-  equal("requests", await service.requests(), 1);
+  await eventually("it is the only request", async () => (await service.requests()) === 1);
 }
 
 /** @param {Service} service */
@@ -431,8 +440,7 @@ await test("SIGTERM with 100 requests under way: what ends in time is answered, 
   const refused = { status: 503, body: { error: "the server is being closed" } };
   for (const got of await Promise.all(long)) equal("long", got, refused);
   const seconds = (performance.now() - begun) / 1000;
-  if (seconds < 2 || seconds > 2 + SOON)
-    throw new Error(`they were cancelled after ${String(seconds)} s, not 2`);
+  if (seconds < 2 || seconds > 5) throw new Error(`they were cancelled after ${String(seconds)} s, not 2`);
   equal("queries", await queries(), 0);
   equal("end", await loaded.ended, [null, "SIGTERM"]);
 });
@@ -458,7 +466,10 @@ await test("what is wrong at the start is said, with what to do", async () => {
 
 await test("`npm run service` starts a PostgreSQL, which ends with it: by Ctrl-C, and when it is killed", async () => {
   for (const kill of /** @type {const} */ (["SIGINT", "SIGKILL"])) {
-    const service = await Service.start({}, ["npm", "run", "service"]);
+    const TMPDIR = await mkdtemp(join(tmpdir(), "corio-service-test-"));
+    await chmod(TMPDIR, 0o755);
+    const service = await Service.start({ TMPDIR }, ["npm", "run", "service"]);
+    equal("the folder of PostgreSQL", (await databases(TMPDIR)).length, 1);
     equal("orders", await service.get("/orders"), { status: 200, body: [] });
     const { body } = await service.get("/report?seconds=0");
     equal("report", body, { orders: 0, items: 0, rate: 1.25 });
@@ -466,8 +477,15 @@ await test("`npm run service` starts a PostgreSQL, which ends with it: by Ctrl-C
     process.kill(-service.pid, kill);
     const [code, signal] = await service.ended;
     if (signal !== kill && code !== 130) throw new Error(`it ended with ${String(code)}, ${String(signal)}`);
+    await eventually("PostgreSQL has ended", async () => (await databases(TMPDIR)).length === 0);
+    await rm(TMPDIR, { recursive: true });
   }
 });
+
+/** The folders that are removed when their PostgreSQL has ended. @param {string} folder */
+async function databases(folder) {
+  return (await readdir(folder)).filter((name) => name.startsWith("corio-service-"));
+}
 
 await test("`npm run service:proof` shows it", async () => {
   const proof = new Service({ DATABASE_URL }, ["npm", "run", "service:proof"]);
@@ -475,6 +493,7 @@ await test("`npm run service:proof` shows it", async () => {
   equal(`exit code, with ${proof.output}${proof.errors}`, code, 0);
   const sections = proof.output.split("\n── ").slice(1);
   equal("sections", sections.length, 3);
+  equal("errors", withoutWarnings(proof.errors), "");
   for (const section of sections) {
     matches(section, /PostgreSQL +process \d+ runs pg_sleep/);
     matches(section, /PostgreSQL +process \d+ runs it no more/);

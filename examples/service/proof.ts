@@ -30,7 +30,7 @@ const main = coroutine(async function main() {
   const url = `${report}?seconds=60`;
   // Opens connections, so that what follows shows nothing else.
   await get(`${report}?seconds=0`, PATIENCE);
-  createTask(() => watchQueries(pool));
+  const watching = createTask(() => watchQueries(pool));
 
   begin(`The client goes away: curl --max-time 1 '${url}'`);
   await visit(url, { maxTime: 1 });
@@ -48,6 +48,7 @@ const main = coroutine(async function main() {
   const code = await timeout(PATIENCE, () => service.wait());
   tell("service", code === -15 ? "has ended, by SIGTERM" : `has ended with ${code}, not by SIGTERM`);
   if (code !== -15) process.exitCode = 1;
+  watching.cancel();
 });
 
 // ── The timeline ──────────────────────────────────────────────────────────────────────────────────────────────────
