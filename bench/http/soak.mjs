@@ -51,7 +51,9 @@ async function line() {
 /** @returns {Promise<Figures>} */
 async function figures() {
   child.stdin.write("figures\n");
-  return /** @type {Figures} */ (JSON.parse(await line()));
+  /** @type {Figures} */
+  const found = JSON.parse(await line());
+  return found;
 }
 
 const port = Number(await line());
