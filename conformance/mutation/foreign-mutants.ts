@@ -80,8 +80,8 @@ export const FOREIGN_MUTANTS: readonly Mutant[] = [
   {
     bug: "a task that ended with awaits left behind is never done",
     file: "futures/task.ts",
-    find: "    if (this.isEnding) {\n      this.settleEnding();\n      return;\n    }\n    this.enterForeignPromise();",
-    replace: "    if (this.isEnding) return;\n    this.enterForeignPromise();",
+    find: "      // The last strand is gone.\n      this.settleAs(ending.failed, ending.value);\n",
+    replace: "",
   },
   {
     bug: "the awaits that a failed body leaves behind are not cancelled, and not waited for",
@@ -136,7 +136,7 @@ export const FOREIGN_MUTANTS: readonly Mutant[] = [
   {
     bug: "a cancel reaches until(function), but nothing ends it",
     file: "library/work-future.ts",
-    find: "        else this.settle(CANCELLED, this.#cancelled);",
+    find: "    else this.settle(CANCELLED, this.#cancelled);",
     replace: "",
   },
   {
@@ -148,8 +148,8 @@ export const FOREIGN_MUTANTS: readonly Mutant[] = [
   {
     bug: "work of until(function) that fails stays counted as outside",
     file: "library/work-future.ts",
-    find: "      (error: unknown) => {\n        this.loop.scheduler.leaveForeign();",
-    replace: "      (error: unknown) => {",
+    find: "  protected giveUp(error: unknown): void {\n    this.loop.scheduler.leaveForeign();",
+    replace: "  protected giveUp(error: unknown): void {",
   },
   // ── What is held across foreign awaits ──────────────────────────────────────────────────────────────────────────
   {

@@ -299,9 +299,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: "a cancelled iteration of a queue does not pass its wake-up on",
     file: "library/queue.ts",
-    find: "    this.outcome = this.#queue.nextNow();\n    return true;\n  }\n\n  protected override giveUp(): void {\n    if (this.isWoken) this.#queue.passItem();",
-    replace:
-      "    this.outcome = this.#queue.nextNow();\n    return true;\n  }\n\n  protected override giveUp(): void {",
+    find: "    return queue.nextNow();\n  }\n",
+    replace: "    return queue.nextNow();\n  }\n\n  protected override giveUp(): void {}\n",
   },
   {
     bug: "an object that tasks of one loop have waited for serves another",
