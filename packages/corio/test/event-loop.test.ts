@@ -344,6 +344,29 @@ describe("a loop", () => {
     loop.close();
   });
 
+  test("runs timers that became due while it was stopped before what its first handles make ready, however long these are", async () => {
+    const loop = newEventLoop();
+    const log: string[] = [];
+    // In the iteration in which the loop is stopped.
+    const lastIteration = (): void => {
+      // Longer than the loop keeps the thread, so that it puts so many handles aside in two goes.
+      for (const end = performance.now() + 5; performance.now() < end;);
+      for (let handle = 0; handle < 500; handle++) loop.callSoon(() => {});
+      loop.callSoon(() => {
+        log.push("handle");
+        loop.callSoon(() => log.push("made by it"));
+      });
+      loop.callLater(0, () => log.push("timer"));
+    };
+    await loop.runUntilComplete(async () => {
+      loop.callSoon(lastIteration);
+    });
+    assert.deepEqual(log, []);
+    await loop.runUntilComplete(() => sleep(0.001));
+    assert.deepEqual(log, ["handle", "timer", "made by it"]);
+    loop.close();
+  });
+
   test("stopped by a KeyboardInterrupt runs again, undisturbed by what it was to wait for [BaseEventLoopTests.test_run_until_complete_loop_orphan_future_close_loop]", async () => {
     const loop = makeLoop();
     const reports = reportsOf(loop);

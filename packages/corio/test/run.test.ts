@@ -13,6 +13,7 @@ import {
   getRunningLoop,
   newEventLoop,
   run,
+  shield,
   sleep,
   until,
   waitFor,
@@ -128,6 +129,36 @@ describe("run", () => {
     assert.deepEqual(reports, [
       "unhandled exception during run() shutdown: Error: clean-up failed background",
     ]);
+  });
+
+  test("loses no error of those that did end when the others never do", async () => {
+    const reports: string[] = [];
+    const failing = async (): Promise<void> => {
+      try {
+        await sleep(1000);
+      } finally {
+        // eslint-disable-next-line no-unsafe-finally -- the mistake itself
+        throw new RangeError("clean-up failed");
+      }
+    };
+    await assert.rejects(
+      simulate(async () => {
+        getRunningLoop().setExceptionHandler((_loop, { message, exception }) =>
+          reports.push(`${message}: ${String(exception)}`),
+        );
+        createTask(() => shield(failing));
+        createTask(async () => {
+          try {
+            await sleep(1000);
+          } finally {
+            await new Future();
+          }
+        });
+        await sleep(1);
+      }),
+      DeadlockError,
+    );
+    assert.deepEqual(reports, ["RangeError exception in shielded future: RangeError: clean-up failed"]);
   });
 
   test("ends the async generators that its tasks iterate [RunTests.test_asyncio_run_closes_gens_after_hanging_tasks_errors]", async () => {

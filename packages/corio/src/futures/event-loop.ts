@@ -85,6 +85,8 @@ export class EventLoop implements SchedulerClient, TimerOwner {
   /** A callback or step that takes longer than this many seconds is reported in debug mode. Default 0.1. */
   slowCallbackDuration = 0.1;
   #isRunning = false;
+  /** Running, and what is ready may run. */
+  #isBegun = false;
   #isClosed = false;
   #isStopping = false;
   #isDebug: boolean;
@@ -155,22 +157,31 @@ export class EventLoop implements SchedulerClient, TimerOwner {
         else reject(error);
       };
       this.scheduler.addClient(this);
-      const parked = this.#parked;
-      this.#parked = [];
-      this.scheduler.callFirst(parked);
-      const timers = this.#timersAside;
-      this.#timersAside = [];
-      for (const timer of timers) this.scheduler.restoreTimer(...timer);
-      if (this.#isStopping) {
-        // As in asyncio, a loop that was stopped beforehand runs one iteration.
-        this.scheduler.callSoon({
-          run: () => {
-            this.scheduler.afterIteration(this.#stopNow);
-          },
-        });
-      }
+      // A run begins with an iteration. What is left of the one under way may be this loop's own, from its last run, and
+      // comes before the timers that have become due since: it is not to run without them.
+      if (this.scheduler.isInIteration) this.scheduler.afterIteration(this.#begin);
+      else this.#begin();
     });
   }
+
+  readonly #begin = (): void => {
+    if (!this.#isRunning || this.#isBegun) return;
+    this.#isBegun = true;
+    const parked = this.#parked;
+    this.#parked = [];
+    this.scheduler.callFirst(parked);
+    const timers = this.#timersAside;
+    this.#timersAside = [];
+    for (const timer of timers) this.scheduler.restoreTimer(...timer);
+    if (this.#isStopping) {
+      // As in asyncio, a loop that was stopped beforehand runs one iteration.
+      this.scheduler.callSoon({
+        run: () => {
+          this.scheduler.afterIteration(this.#stopNow);
+        },
+      });
+    }
+  };
 
   /**
    * Runs until `future` is done and settles as it does. Takes what `ensureFuture` takes. Rejects with `DeadlockError`
@@ -211,7 +222,7 @@ export class EventLoop implements SchedulerClient, TimerOwner {
   /** Ends `runForever` when the current iteration is over. */
   stop(): void {
     this.#isStopping = true;
-    if (this.#isRunning) this.scheduler.afterIteration(this.#stopNow);
+    if (this.#isBegun) this.scheduler.afterIteration(this.#stopNow);
   }
 
   /** Ends the loop for good: what is ready or waits for a timer is dropped. Throws while the loop is running. */
@@ -255,6 +266,7 @@ export class EventLoop implements SchedulerClient, TimerOwner {
   #halt(error: unknown): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
+    this.#isBegun = false;
     runningLoops--;
     this.#isStopping = false;
     this.scheduler.removeClient(this);
@@ -269,14 +281,16 @@ export class EventLoop implements SchedulerClient, TimerOwner {
 
   /** Whether `runnable` may run now. If not, it is kept for when the loop runs again. @internal */
   admits(runnable: Runnable): boolean {
-    if (this.#isRunning) return true;
+    if (this.#isBegun) return true;
     if (!this.#isClosed) this.#parked.push(runnable);
     return false;
   }
 
   /** @internal */
-  setAside(timer: Timer, deadline: number, arrival: number): void {
+  admitsTimer(timer: Timer, deadline: number, arrival: number): boolean {
+    if (this.#isBegun) return true;
     if (!this.#isClosed) this.#timersAside.push([deadline, timer, arrival]);
+    return false;
   }
 
   /** @internal */

@@ -12,7 +12,9 @@ export interface Timer extends Runnable {
 
 /** The loop that a timer belongs to, seen from below. */
 export interface TimerOwner {
-  isRunning(): boolean;
-  /** Keeps a timer that has become due while the loop is not running. When it runs again it gives it to `restoreTimer`. */
-  setAside(timer: Timer, deadline: number, arrival: number): void;
+  /**
+   * Whether a timer that has become due may run. If not, the loop keeps it, and gives it to `restoreTimer` when it runs
+   * again.
+   */
+  admitsTimer(timer: Timer, deadline: number, arrival: number): boolean;
 }

@@ -75,6 +75,11 @@ export class Scheduler {
     return this.#awake;
   }
 
+  /** True while there are handles of an iteration that have not run yet. */
+  get isInIteration(): boolean {
+    return this.#left > 0;
+  }
+
   get readyCount(): number {
     return this.#ready.length;
   }
@@ -113,11 +118,9 @@ export class Scheduler {
     host.context.neutral.runInAsyncScope(this.#startTurn, undefined);
   }
 
-  /** Makes `runnables` ready before all others: they were so before, while their loop was not running. */
+  /** Makes `runnables` ready before all others, between two iterations: they were so before, while their loop stood. */
   callFirst(runnables: readonly Runnable[]): void {
     for (const runnable of [...runnables].reverse()) this.#ready.unshift(runnable);
-    // They belong to the iteration that is under way, or its last handles would have to wait for the next.
-    if (this.#left > 0) this.#left += runnables.length;
     if (!this.#awake) this.#wake();
   }
 
@@ -272,8 +275,7 @@ export class Scheduler {
     for (let next: number | undefined = deadline; next !== undefined && next <= now;) {
       const arrival = this.#timers.nextArrival;
       const timer = this.#timers.pop() as Timer;
-      if (timer.loop.isRunning()) this.#ready.push(timer);
-      else timer.loop.setAside(timer, next, arrival);
+      if (timer.loop.admitsTimer(timer, next, arrival)) this.#ready.push(timer);
       next = this.#timers.nextDeadline();
     }
   }
