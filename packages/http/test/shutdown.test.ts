@@ -11,7 +11,7 @@ import { serve } from "@corio/http";
 
 let begun = 0;
 await runServer(async () => {
-  await using server = await serve(async (request) => {
+  const server = await serve(async (request) => {
     console.log("begun " + request.path);
     if (++begun === 300) console.log("under load");
     const kind = begun % 3;
@@ -96,7 +96,7 @@ import { runServer } from "corio/signals";
 import { serve } from "@corio/http";
 
 await runServer(async () => {
-  await using server = await serve(async () => {
+  const server = await serve(async () => {
     console.log("begun");
     try {
       await new Event().wait();
