@@ -26,6 +26,7 @@ export function addChat(app: OpenAPIHono, { chat }: Services): void {
     const { name } = c.req.valid("query");
     return await webSocket(c, (socket) => chat.join(room, name, socket), {
       maxMessageSize: MAX_MESSAGE_SIZE,
+      heartbeat: 30,
     });
   });
 }

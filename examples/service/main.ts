@@ -28,13 +28,14 @@ const main = coroutine(async function main(settings: Settings) {
 
   const requests = corio({ deadline: settings.DEADLINE, shutdownDeadline: settings.SHUTDOWN });
   const { fetch } = createApp({ requests, pool, upstream, chat: new Chat() });
-  const server = serve({ fetch, port: settings.PORT, hostname: "127.0.0.1" });
+  const server = serve({ fetch, port: settings.PORT, hostname: settings.HOST });
   acceptWebSockets(server as Server);
   await once(server, "listening");
 
   onShutdown(async function stopAccepting() {
     server.close();
-    // Waits for the requests under way, and says goodbye to WebSockets; those that take longer than `settings.SHUTDOWN` are cancelled.
+    // Waits for the requests under way, and says goodbye to WebSockets. What takes longer than `settings.SHUTDOWN` is
+    // cancelled.
     await requests.close();
   });
   announce((server.address() as AddressInfo).port);

@@ -101,7 +101,7 @@ async function answerRate({ query }: ServerRequest): Promise<Reply | null> {
   return null;
 }
 
-async function until(isSo: () => boolean): Promise<void> {
+async function eventually(isSo: () => boolean): Promise<void> {
   await timeout(PATIENCE, async () => {
     while (!isSo()) await sleep(0.001);
   });
@@ -144,11 +144,11 @@ interface Visit {
 async function visit(url: string, { maxTime = PATIENCE, meanwhile }: Visit = {}): Promise<void> {
   const before = logged;
   const visitor = createTask(() => get(url, maxTime));
-  await until(() => queries.size > 0 && rateRequests > 0);
+  await eventually(() => queries.size > 0 && rateRequests > 0);
   meanwhile?.();
   tell("client", await visitor);
   const left = elapsed();
-  await until(() => queries.size === 0 && rateRequests === 0 && logged > before);
+  await eventually(() => queries.size === 0 && rateRequests === 0 && logged > before);
   console.log(`          all gone ${Math.round(1000 * (elapsed() - left))} ms after the client knew`);
 }
 

@@ -2,6 +2,8 @@
 import { z } from "@hono/zod-openapi";
 
 const Settings = z.object({
+  /** Who may connect: 0.0.0.0 for all. */
+  HOST: z.string().default("127.0.0.1"),
   /** 0 takes any free port. */
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   /** Without it a PostgreSQL is started, which ends with the service. */

@@ -105,13 +105,12 @@ export const context = [
     isSynchronous: true,
     make(maker) {
       if (maker.isSynchronous) return null;
-      return {
-        kind: "run_in_context",
-        slot: maker.random.pick(CONTEXTS),
-        name: maker.callbackName(),
-        soon: maker.random.chance(0.4),
-        body: maker.block([1, 2], { isSynchronous: true }),
-      };
+      const slot = maker.random.pick(CONTEXTS);
+      const name = maker.callbackName();
+      // An eager task may begin inside of a callback that runs in the context, and so has entered it. At once, that only
+      // works in corio then.
+      const soon = maker.random.chance(0.4) || maker.mayBeEager;
+      return { kind: "run_in_context", slot, name, soon, body: maker.block([1, 2], { isSynchronous: true }) };
     },
     print(node, writer) {
       writer.ifSet(node, [node.slot], () => {
