@@ -96,18 +96,19 @@ export function map<Item, T>(
  * @example
  * ```ts
  * import { amap, coroutine, run, sleep } from "corio";
+ * import { VirtualClock } from "corio/testing";
  *
  * const main = coroutine(async function main() {
  *   const nap = (seconds: number) => sleep(seconds, seconds);
- *   for await (const slept of amap([0.03, 0.01, 0.02], nap, { concurrency: 3, ordered: false })) console.log(slept);
+ *   for await (const slept of amap([3, 1, 2], nap, { concurrency: 3, ordered: false })) console.log(slept);
  * });
  *
- * await run(main());
+ * await run(main(), { clock: new VirtualClock() });
  * ```
  * ```text output
- * 0.01
- * 0.02
- * 0.03
+ * 1
+ * 2
+ * 3
  * ```
  */
 export function amap<Item, T>(

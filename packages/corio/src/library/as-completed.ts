@@ -45,14 +45,15 @@ export type CompletedFuture<W> = W extends Future<infer _> ? W : Future<ResultOf
  * @example
  * ```ts
  * import { asCompleted, coroutine, createTask, run, sleep } from "corio";
+ * import { VirtualClock } from "corio/testing";
  *
  * const main = coroutine(async function main() {
- *   const tasks = [createTask(sleep(0.02, "slow")), createTask(sleep(0.01, "fast"))];
+ *   const tasks = [createTask(sleep(2, "slow")), createTask(sleep(1, "fast"))];
  *   for await (const task of asCompleted(tasks)) console.log(tasks.indexOf(task), task.result());
- *   for (const next of asCompleted([sleep(0.02, "slow"), sleep(0.01, "fast")])) console.log(await next);
+ *   for (const next of asCompleted([sleep(2, "slow"), sleep(1, "fast")])) console.log(await next);
  * });
  *
- * await run(main());
+ * await run(main(), { clock: new VirtualClock() });
  * ```
  * ```text output
  * 1 fast

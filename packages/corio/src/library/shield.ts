@@ -21,11 +21,12 @@ import { Task } from "../futures/task.ts";
  * @example
  * ```ts
  * import { coroutine, createTask, run, shield, sleep, timeout, TimeoutError } from "corio";
+ * import { VirtualClock } from "corio/testing";
  *
  * const main = coroutine(async function main() {
- *   const saving = createTask(sleep(0.02, "saved"));
+ *   const saving = createTask(sleep(2, "saved"));
  *   try {
- *     await timeout(0.01, () => shield(saving));
+ *     await timeout(1, () => shield(saving));
  *   } catch (error) {
  *     if (!(error instanceof TimeoutError)) throw error;
  *     console.log("this takes long …");
@@ -33,7 +34,7 @@ import { Task } from "../futures/task.ts";
  *   console.log(await saving);
  * });
  *
- * await run(main());
+ * await run(main(), { clock: new VirtualClock() });
  * ```
  * ```text output
  * this takes long …

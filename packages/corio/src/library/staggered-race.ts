@@ -47,16 +47,17 @@ export interface StaggeredRaceResult<T> {
  * @example
  * ```ts
  * import { coroutine, run, sleep, staggeredRace } from "corio";
+ * import { VirtualClock } from "corio/testing";
  *
  * const main = coroutine(async function main() {
  *   const { result, index, exceptions } = await staggeredRace(
- *     [() => sleep(60, "slow"), () => sleep(0.02, "fast"), () => sleep(0.03, "too late")],
- *     0.01,
+ *     [() => sleep(60, "slow"), () => sleep(2, "fast"), () => sleep(3, "too late")],
+ *     1,
  *   );
  *   console.log(result, index, exceptions.length);
  * });
  *
- * await run(main());
+ * await run(main(), { clock: new VirtualClock() });
  * ```
  * ```text output
  * fast 1 3
