@@ -148,8 +148,9 @@ describe("a program without a free descriptor", () => {
         false,
       );
       assert.equal(counts.echoed + counts.closed, 100);
-      // Node closes at once what it cannot keep, and tells nobody; on Bun they wait.
-      if (hostName === "node") assert.ok(counts.echoed >= 20 && counts.closed >= 20);
+      // Node closes at once what it cannot keep, and tells nobody: how many these are depends on how many have left by
+      // then. On Bun they wait.
+      if (hostName === "node") assert.ok(counts.echoed >= 20, `${counts.echoed} echoed`);
       else assert.deepEqual(counts, { echoed: 100, closed: 0 });
     },
   );
