@@ -1,11 +1,14 @@
 import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { badArgument, isCancelledError, RuntimeError, ValueError } from "../errors.ts";
+import type { Steps } from "../futures/awaitable.ts";
 import { coroutine } from "../futures/coroutine.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import { showAs } from "#host";
 import { concatenate } from "../library/bytes.ts";
+import { keepOrClose } from "../library/keep-or-close.ts";
 import { Lock } from "../library/lock.ts";
+import { Ring } from "../library/ring.ts";
 import { until } from "../library/until.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import type { LineOptions } from "./line-splitter.ts";
@@ -183,7 +186,7 @@ const writeInTurn = coroutine(function* write(file: File, data: FileData): Gener
 class FileLines implements AsyncIterableIterator<string, void, undefined> {
   readonly file: File;
   readonly splitter: LineSplitter;
-  readonly ready: string[] = [];
+  readonly ready = new Ring<string>();
   isAtEnd = false;
 
   constructor(file: File, splitter: LineSplitter) {
@@ -204,12 +207,12 @@ const nextLine = coroutine(function* nextLine(
   lines: FileLines,
 ): Generator<object, IteratorResult<string, void>, unknown> {
   for (;;) {
-    const line = lines.ready.shift();
-    if (line !== undefined) return { done: false, value: line };
+    if (lines.ready.length > 0) return { done: false, value: lines.ready.pop() };
     if (lines.isAtEnd) return { done: true, value: undefined };
     const chunk = yield* lines.file.chunk(CHUNK_BYTES);
     lines.isAtEnd = chunk.length === 0;
-    lines.ready.push(...(lines.isAtEnd ? lines.splitter.end() : lines.splitter.push(chunk)));
+    for (const line of lines.isAtEnd ? lines.splitter.end() : lines.splitter.push(chunk))
+      lines.ready.push(line);
   }
 });
 
@@ -252,15 +255,17 @@ export async function writeAll(handle: FileHandle, data: FileData, signal: Abort
  * ```
  */
 export function openFile(path: FilePath, flags = "r", mode?: number): Coroutine<File> {
-  return until<File>(async (signal) => {
-    const handle = await open(path, flags, mode);
-    if (signal.aborted) {
-      await handle.close();
-      signal.throwIfAborted();
-    }
-    return new File(handle, String(path));
-  });
+  return openInTask(path, flags, mode);
 }
+
+const openInTask = coroutine(function* openFile(
+  path: FilePath,
+  flags: string,
+  mode: number | undefined,
+): Steps<File> {
+  const file = yield* until(async () => new File(await open(path, flags, mode), String(path)));
+  return yield* keepOrClose(file, () => file.close());
+});
 
 /**
  * The lines of a file, decoded as UTF-8, without their ends (`\n` or `\r\n`). The file is opened with the first, and

@@ -1,7 +1,10 @@
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Steps } from "../futures/awaitable.ts";
+import { coroutine } from "../futures/coroutine.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
+import { keepOrClose } from "../library/keep-or-close.ts";
 import { until } from "../library/until.ts";
 
 /** A directory that is there for a while. Remove it with `remove`, or declare it with `await using`. */
@@ -34,12 +37,12 @@ export class TemporaryDirectory implements AsyncDisposable {
  * Python: `tempfile.TemporaryDirectory`. Throws what the operating system reports.
  */
 export function temporaryDirectory(prefix = "corio-"): Coroutine<TemporaryDirectory> {
-  return until<TemporaryDirectory>(async (signal) => {
-    const directory = new TemporaryDirectory(await mkdtemp(join(await realpath(tmpdir()), prefix)));
-    if (signal.aborted) {
-      await directory.remove();
-      signal.throwIfAborted();
-    }
-    return directory;
-  });
+  return makeDirectory(prefix);
 }
+
+const makeDirectory = coroutine(function* temporaryDirectory(prefix: string): Steps<TemporaryDirectory> {
+  const directory = yield* until(
+    async () => new TemporaryDirectory(await mkdtemp(join(await realpath(tmpdir()), prefix))),
+  );
+  return yield* keepOrClose(directory, () => directory.remove());
+});

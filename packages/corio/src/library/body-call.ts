@@ -53,3 +53,38 @@ export function* forward<T>(coroutine: Coroutine<T>): Steps<T> {
 export function isGenerator(value: unknown): boolean {
   return Object.prototype.toString.call(value) === "[object Generator]";
 }
+
+/**
+ * Calls a block of code that a native function was given, of whatever kind it is: `await callBlock(body, connection)`.
+ * What `coroutine(body)(connection)` does for that, without making a coroutine function.
+ *
+ * asyncio: none.
+ *
+ * @example
+ * ```ts
+ * import { run } from "corio";
+ * import type { WithBody } from "corio";
+ * import { callBlock } from "corio/pool";
+ *
+ * async function twice(body: WithBody<[n: number], number>) {
+ *   return (await callBlock(body, 1)) + (await callBlock(body, 2));
+ * }
+ *
+ * async function main() {
+ *   console.log(await twice((n) => n * 10), await twice(async (n) => n), await twice(function* (n) { return n; }));
+ * }
+ *
+ * await run(main);
+ * ```
+ * ```text output
+ * 30 3 3
+ * ```
+ */
+export function callBlock<Parameters extends readonly unknown[], T>(
+  body: WithBody<Parameters, T>,
+  ...parameters: Parameters
+): T | PromiseLike<T> {
+  const work = (body as (...parameters: Parameters) => unknown)(...parameters);
+  // A function that only forwards may return what a generator function made, too.
+  return isGenerator(work) ? callBody<[], T>(() => work as Steps<T>) : (work as T | PromiseLike<T>);
+}

@@ -27,7 +27,8 @@ export abstract class WorkFuture<T> extends Future<T> {
   /** The work has begun. */
   protected watch(work: PromiseLike<T>): void {
     this.noteBegun();
-    work.then(
+    // A thenable may call back more than once, or at once; a promise does not.
+    Promise.resolve(work).then(
       (value) => {
         this.succeed(value);
       },

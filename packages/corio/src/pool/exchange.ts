@@ -1,6 +1,5 @@
 import { badArgument } from "../errors.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
-import type { EventLoop } from "../futures/event-loop.ts";
 import type { Future } from "../futures/future.ts";
 import type { TimerHandle } from "../futures/handle.ts";
 import { Operation } from "../futures/operation.ts";
@@ -55,7 +54,8 @@ const LONGEST_PAUSE = 1;
 /**
  * Sends a request and waits for its answer. When the task is cancelled the request is cancelled on the server, and the
  * wait goes on until the answer is there and the last cancel command has ended: then, and only then, the connection can
- * be used for something else. `send` is called when the coroutine is awaited; it gives a promise, or a `Flight`.
+ * be used for something else. `send` is called when the coroutine is awaited; it gives a promise, or a `Flight`. So are
+ * options that are given as a function, before it.
  *
  * Cancel safety: an answer that arrives although the request was cancelled is delivered, and the cancellation is raised
  * at the next await. A failure after the cancel is raised as `CancelledError`.
@@ -91,16 +91,19 @@ const LONGEST_PAUSE = 1;
  * true
  * ```
  */
-export function exchange<T>(send: () => PromiseLike<T>, options: ExchangeOptions): Coroutine<T> {
+export function exchange<T>(
+  send: () => PromiseLike<T>,
+  options: ExchangeOptions | (() => ExchangeOptions),
+): Coroutine<T> {
   if (typeof send !== "function") throw badArgument("exchange", "a function that sends the request", send);
   return new Exchange<T>(send, options);
 }
 
 class Exchange<T> extends Operation<T> {
   readonly #send: () => PromiseLike<T>;
-  readonly #options: ExchangeOptions;
+  readonly #options: ExchangeOptions | (() => ExchangeOptions);
 
-  constructor(send: () => PromiseLike<T>, options: ExchangeOptions) {
+  constructor(send: () => PromiseLike<T>, options: ExchangeOptions | (() => ExchangeOptions)) {
     super();
     this.#send = send;
     this.#options = options;
@@ -116,24 +119,31 @@ class Exchange<T> extends Operation<T> {
   }
 
   begin(task: Task): Future<T> {
-    return new Answer<T>(task.loop, this.#send, this.#options);
+    const answer = new Answer<T>(task.loop);
+    answer.begin(this.#send, typeof this.#options === "function" ? this.#options() : this.#options);
+    return answer;
   }
 }
 
-class Answer<T> extends WorkFuture<T> implements FlightListener<T> {
-  readonly #options: ExchangeOptions;
-  readonly #limit: TimerHandle | null = null;
+/** The answer to a request: what `exchange` waits for. */
+export class Answer<T> extends WorkFuture<T> implements FlightListener<T> {
+  #options: ExchangeOptions | null = null;
+  #cancelSeconds = 0;
+  #limit: TimerHandle | null = null;
   #isAnswered = false;
   #noteAnswered: (() => void) | null = null;
   #interruption: Promise<void> | null = null;
 
-  constructor(loop: EventLoop, send: () => PromiseLike<T>, options: ExchangeOptions) {
-    super(loop);
+  /** Sends the request. What `send` throws is thrown, and so is what the options have wrong, before it. */
+  begin(send: () => PromiseLike<T>, options: ExchangeOptions): void {
     this.#options = options;
+    const { cancelTimeout, answerTimeout } = options;
+    this.#cancelSeconds = toSeconds(cancelTimeout, "exchange: cancelTimeout");
+    const answerSeconds =
+      answerTimeout === undefined ? null : toSeconds(answerTimeout, "exchange: answerTimeout");
     const request = send();
-    if (options.answerTimeout !== undefined) {
-      const seconds = toSeconds(options.answerTimeout, "exchange: answerTimeout");
-      this.#limit = loop.callLater(seconds, () => {
+    if (answerSeconds !== null) {
+      this.#limit = this.loop.callLater(answerSeconds, () => {
         this.#interruption ??= this.#interrupt();
       });
     }
@@ -187,8 +197,8 @@ class Answer<T> extends WorkFuture<T> implements FlightListener<T> {
 
   /** Never rejects. */
   async #interrupt(): Promise<void> {
-    const { cancel, terminate, drop, cancelTimeout } = this.#options;
-    const seconds = toSeconds(cancelTimeout, "exchange: cancelTimeout");
+    const { cancel, terminate, drop } = this.#options as ExchangeOptions;
+    const seconds = this.#cancelSeconds;
     const answered = new Promise<void>((resolve) => (this.#noteAnswered = resolve));
     const limit = this.#timer(seconds);
     const isOver = (): boolean => this.#isAnswered || limit.isOver();

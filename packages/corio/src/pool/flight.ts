@@ -6,8 +6,6 @@ export interface FlightListener<T> {
   reject(error: unknown): void;
 }
 
-type Outcome<T> = { readonly value: T } | { readonly error: unknown };
-
 /**
  * A request to a server that is on its way: from being sent until the server is ready for the next one. For clients
  * whose driver calls back; `exchange` takes a promise as well.
@@ -42,8 +40,12 @@ export class Flight<T = void> implements PromiseLike<T> {
   readonly #conclude: () => T;
   #failure: { readonly error: unknown } | null = null;
   #isOver = false;
-  #outcome: Outcome<T> | null = null;
-  readonly #listeners: FlightListener<T>[] = [];
+  #state: "open" | "given" | "failed" = "open";
+  /** What it has given, or has failed by. */
+  #outcome: unknown = undefined;
+  /** Most have one. */
+  #listener: FlightListener<T> | null = null;
+  #otherListeners: FlightListener<T>[] | null = null;
   /** Called when it is over: for those who wait often, and would leave something behind each time. */
   onOver: (() => void) | null = null;
 
@@ -84,8 +86,9 @@ export class Flight<T = void> implements PromiseLike<T> {
 
   /** Tells `listener` how it ends; at once when it has. */
   listen(listener: FlightListener<T>): void {
-    if (this.#outcome === null) this.#listeners.push(listener);
-    else tell(listener, this.#outcome);
+    if (this.#state !== "open") this.#tell(listener);
+    else if (this.#listener === null) this.#listener = listener;
+    else (this.#otherListeners ??= []).push(listener);
   }
 
   /** For `await`. */
@@ -100,18 +103,19 @@ export class Flight<T = void> implements PromiseLike<T> {
   }
 
   #settle(): void {
-    let outcome: Outcome<T>;
     try {
-      outcome = { value: this.#conclude() };
+      this.#outcome = this.#conclude();
+      this.#state = "given";
     } catch (error) {
-      outcome = { error };
+      this.#outcome = error;
+      this.#state = "failed";
     }
-    this.#outcome = outcome;
-    for (const listener of this.#listeners.splice(0)) tell(listener, outcome);
+    if (this.#listener !== null) this.#tell(this.#listener);
+    for (const listener of this.#otherListeners ?? []) this.#tell(listener);
   }
-}
 
-function tell<T>(listener: FlightListener<T>, outcome: Outcome<T>): void {
-  if ("value" in outcome) listener.resolve(outcome.value);
-  else listener.reject(outcome.error);
+  #tell(listener: FlightListener<T>): void {
+    if (this.#state === "given") listener.resolve(this.#outcome as T);
+    else listener.reject(this.#outcome);
+  }
 }

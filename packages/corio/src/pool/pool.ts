@@ -1,13 +1,14 @@
 import { badArgument, isCancelledError, RuntimeError, TimeoutError, ValueError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
-import { GeneratorCoroutine } from "../futures/coroutine.ts";
-import type { Coroutine } from "../futures/coroutine.ts";
+import { GeneratorCoroutine, isGeneratorFunction } from "../futures/coroutine.ts";
+import type { Body, Coroutine } from "../futures/coroutine.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
+import type { Future } from "../futures/future.ts";
 import { getLoop } from "../futures/get-loop.ts";
 import { Operation } from "../futures/operation.ts";
 import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
-import { callBody } from "../library/body-call.ts";
+import { callBlock, callBody } from "../library/body-call.ts";
 import type { WithBody } from "../library/body-call.ts";
 import { call } from "../library/call.ts";
 import { DeadlineTimer } from "../library/deadline-timer.ts";
@@ -17,9 +18,13 @@ import { gather } from "../library/gather.ts";
 import { Waiter, WaitQueue } from "../library/wait-queue.ts";
 import type { LoopBinding } from "../library/wait-queue.ts";
 import { Entry } from "./entry.ts";
+import type { ExchangeOptions } from "./exchange.ts";
 import { Lease } from "./lease.ts";
-import type { Lender } from "./lease.ts";
 import { PoolClosedError } from "./pool-closed-error.ts";
+import { PooledExchange, RequestTurn } from "./pooled-exchange.ts";
+import type { Exchanger, PooledAnswer } from "./pooled-exchange.ts";
+import { PoolQueue } from "./pool-queue.ts";
+import { startPoolTask } from "./pool-task.ts";
 import { PoolTurn } from "./pool-turn.ts";
 import type { TurnGiver } from "./pool-turn.ts";
 
@@ -146,7 +151,7 @@ export interface PoolStatistics {
  * closed connection 1
  * ```
  */
-export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
+export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
   readonly #options: PoolOptions<R>;
   readonly #name: string;
   readonly #minSize: number;
@@ -160,19 +165,19 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
   #idle: Entry<R>[] = [];
   readonly #leased = new Set<Entry<R>>();
   /** Idle ones that are being asked whether they still work, and what is being made. Each ends with a `#give`. */
-  readonly #checking = new Map<Task, Entry<R>>();
-  readonly #creating = new Set<Task>();
+  readonly #checking = new Map<Entry<R>, Task<void>>();
+  readonly #creating = new Set<Task<R>>();
   #resetting = 0;
-  #destroying = 0;
-  /** What a task should have destroyed that was cancelled before it began. */
-  #doomed: R[] = [];
+  readonly #destroying = new Set<Entry<R>>();
+  /** What a task should have destroyed that was cancelled before it began, or had no loop to run in. */
+  #doomed: Entry<R>[] = [];
   #created = 0;
   #destroyed = 0;
   #createFailures = 0;
   #isClosed = false;
 
   readonly #binding: LoopBinding = { scheduler: null };
-  readonly #waiters: WaitQueue = new WaitQueue("Pool", () => this.#describe(), this.#binding);
+  readonly #waiters: PoolQueue<R> = new PoolQueue<R>(() => this.#describe(), this.#binding);
   readonly #closers: WaitQueue = new WaitQueue(
     "Pool",
     () => `${this.#name} to get back ${this.#leased.size} leased`,
@@ -203,7 +208,7 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
     this.#maxLifetime = limit(options.maxLifetime ?? null, "maxLifetime");
     this.#validateAfter = toSeconds(options.validateAfter ?? 0, "Pool: validateAfter");
     const acquireTimeout = options.acquireTimeout === undefined ? 30 : options.acquireTimeout;
-    this.#acquireTimeout = acquireTimeout === null ? null : toSeconds(acquireTimeout, "Pool: acquireTimeout");
+    this.#acquireTimeout = waitTime(acquireTimeout, "Pool: acquireTimeout");
   }
 
   get [Symbol.toStringTag](): string {
@@ -220,7 +225,7 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
    *
    * Cancel safety: a cancelled `acquire` holds nothing; if it had been given a resource already, the next task has it.
    */
-  acquire(options: PoolAcquireOptions = {}): Coroutine<Lease<R>> {
+  acquire(options: PoolAcquireOptions = noOptions): Coroutine<Lease<R>> {
     return new Acquire<R>(this, this.#timeoutOf(options));
   }
 
@@ -238,13 +243,65 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
     return new With<R, T>(this, this.#timeoutOf(options), body);
   }
 
+  /**
+   * Sends a request on whichever resource is free, by the cancel rule, and gives its answer: `exchange`, with a resource
+   * of the pool. `optionsOf` gives the options of the one it is.
+   *
+   * A request that has to wait for a resource is sent as soon as the one before it has its answer, by the call that
+   * brings that, and not when the loop comes to the task: from hand to hand the server does not wait.
+   *
+   * Cancel safety: while it waits for a resource a cancelled request is not sent; then as `exchange`. If the resource has
+   * to be reset, that is waited for; a cancel then destroys it.
+   *
+   * asyncio: none.
+   *
+   * @example
+   * ```ts
+   * import { gather, run, sleep } from "corio";
+   * import { Pool } from "corio/pool";
+   *
+   * const pool = new Pool({
+   *   create: async () => ({ query: async (sql: string) => `the answer to ${sql}` }),
+   *   destroy: () => undefined,
+   *   maxSize: 1,
+   * });
+   *
+   * const ask = (sql: string) =>
+   *   pool.exchange(
+   *     (connection) => connection.query(sql),
+   *     () => ({ cancel: () => sleep(0), drop: () => undefined, cancelTimeout: 5 }),
+   *   );
+   *
+   * async function main() {
+   *   for (const answer of await gather(ask("SELECT 1"), ask("SELECT 2"))) console.log(answer);
+   *   await pool.close();
+   * }
+   *
+   * await run(main);
+   * ```
+   * ```text output
+   * the answer to SELECT 1
+   * the answer to SELECT 2
+   * ```
+   */
+  exchange<T>(
+    send: (resource: R) => PromiseLike<T>,
+    optionsOf: (resource: R) => ExchangeOptions,
+    options: PoolAcquireOptions = noOptions,
+  ): Coroutine<T> {
+    for (const given of [send, optionsOf]) {
+      if (typeof given !== "function")
+        throw badArgument("exchange", "a function that takes a resource", given);
+    }
+    return new PooledExchange<R, T>(this, { send, optionsOf }, this.#timeoutOf(options));
+  }
+
   #timeoutOf({ timeout }: PoolAcquireOptions): number | null {
-    if (timeout === undefined) return this.#acquireTimeout;
-    return timeout === null ? null : toSeconds(timeout, "Pool.acquire: timeout");
+    return timeout === undefined ? this.#acquireTimeout : waitTime(timeout, "Pool.acquire: timeout");
   }
 
   /** A resource that can be had at once, or null. @internal */
-  acquireNow(task: Task): Entry<R> | null {
+  acquireNow(task: Task): Lease<R> | null {
     this.#requireOpen(task.loop);
     if (this.#waiters.length > 0) return null;
     const entry = this.#takeIdle(task.loop);
@@ -253,24 +310,32 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
       this.#idle.push(entry);
       return null;
     }
-    this.#lend(entry);
-    return entry;
+    this.#leased.add(entry);
+    return new Lease<R>(this, entry);
   }
 
   /** @internal */
   acquireInTurn(task: Task, timeout: number | null): PoolTurn<R> {
-    const turn = new PoolTurn<R>(this.#waiters, task, this);
-    if (timeout !== null) turn.failAt(task.loop.time() + timeout, () => this.#timeoutError(timeout));
-    this.#supply();
-    this.#fill(task.loop);
+    const turn = new PoolTurn<R>(this.#waiters, task, this, timeout);
+    this.#noteTurn(turn, task, timeout);
     return turn;
   }
 
-  #lend(entry: Entry<R>): void {
-    this.#leased.add(entry);
+  /** @internal */
+  queue<T>(answer: PooledAnswer<R, T>, task: Task, timeout: number | null): void {
+    const turn = new RequestTurn<R>(this.#waiters, task, this, timeout, answer);
+    this.#noteTurn(turn, task, timeout);
   }
 
-  #timeoutError(timeout: number): TimeoutError {
+  #noteTurn(turn: PoolTurn<R>, { loop }: Task, timeout: number | null): void {
+    if (timeout === null || timeout !== this.#acquireTimeout) turn.setTimer();
+    else this.#waiters.hurry(turn, loop.time() + timeout);
+    this.#supply();
+    this.#fill(loop);
+  }
+
+  /** @internal */
+  timeoutError(timeout: number): TimeoutError {
     return new TimeoutError(
       `waited ${Number(timeout.toFixed(3))} s for ${this.#describe()}; give resources back sooner, or raise maxSize or acquireTimeout`,
     );
@@ -278,23 +343,22 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
 
   /** @internal */
   passOn(entry: Entry<R>, loop: EventLoop): void {
-    this.#leased.delete(entry);
     if (entry.isRevoked) return;
-    if (this.#isClosed) this.#destroyLater(entry.resource, loop);
-    else this.#give(entry, loop);
-    this.#noteSize();
+    if (this.#isClosed || this.#isSpent(entry)) this.giveUp(entry, loop);
+    else this.#handOn(entry, loop);
   }
 
   // ── Taking back ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /** @internal */
-  takeBackNow(entry: Entry<R>, task: Task): boolean {
+  takeBackNow(entry: Entry<R>, giver: EventLoop | undefined): boolean {
     const { reset, isClean } = this.#options;
     if (entry.isRevoked) return true;
     if (this.#isClosed || this.#isSpent(entry)) return false;
     if (reset !== undefined && !(isClean?.(entry.resource) ?? false)) return false;
-    this.#leased.delete(entry);
-    this.#give(entry, task.loop);
+    const loop = this.#waiters.firstTurn?.loop ?? giver;
+    if (loop === undefined) return false;
+    this.#handOn(entry, loop);
     return true;
   }
 
@@ -313,9 +377,17 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
       else {
         // The place is free from now on: who waits need not wait until the end of the old one as well.
         this.#supply();
-        yield* this.#destroy(entry.resource);
+        yield* this.#destroy(entry);
       }
     }
+  }
+
+  /** @internal */
+  giveUp(entry: Entry<R>, loop: EventLoop | undefined): void {
+    if (entry.isRevoked) return;
+    this.#leased.delete(entry);
+    this.#supply();
+    this.#destroyLater(entry, loop);
   }
 
   *#reset(entry: Entry<R>): Steps<boolean> {
@@ -329,14 +401,27 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
     }
   }
 
-  /** Hands a resource that is ready to the task that has waited longest; it becomes idle when there is none. */
-  #give(entry: Entry<R>, loop: EventLoop): void {
-    const turn = this.#first();
-    if (turn !== null) {
-      this.#lend(entry);
-      turn.grant(entry);
-      return;
+  /** From hand to hand: it stays among those that are lent. */
+  #handOn(entry: Entry<R>, loop: EventLoop): void {
+    const turn = this.#waiters.firstTurn;
+    if (turn !== null) turn.grant(entry);
+    else {
+      this.#leased.delete(entry);
+      this.#putAside(entry, loop);
     }
+  }
+
+  /** Gives a resource that nobody has to the task that has waited longest; it becomes idle when there is none. */
+  #give(entry: Entry<R>, loop: EventLoop): void {
+    const turn = this.#waiters.firstTurn;
+    if (turn === null) this.#putAside(entry, loop);
+    else {
+      this.#leased.add(entry);
+      turn.grant(entry);
+    }
+  }
+
+  #putAside(entry: Entry<R>, loop: EventLoop): void {
     entry.idleSince = this.#now();
     this.#idle.push(entry);
     this.#watchIdle(entry, loop);
@@ -347,9 +432,9 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
   /** Sees to it that for each task that waits something is on the way, as far as the size allows. */
   #supply(): void {
     for (
-      let turn = this.#first();
+      let turn = this.#waiters.firstTurn;
       turn !== null && this.#waiters.length > this.#creating.size + this.#checking.size;
-      turn = this.#first()
+      turn = this.#waiters.firstTurn
     ) {
       const entry = this.#takeIdle(turn.loop);
       if (entry === null) {
@@ -365,40 +450,37 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
     while (!this.#isClosed && this.#size() < this.#minSize) this.#startCreating(loop);
   }
 
-  /** The task that has waited longest. */
-  #first(): PoolTurn<R> | null {
-    return this.#waiters.first as PoolTurn<R> | null;
-  }
-
   #takeIdle(loop: EventLoop): Entry<R> | null {
     for (let entry = this.#idle.pop(); entry !== undefined; entry = this.#idle.pop()) {
       if (!this.#isSpent(entry)) return entry;
-      this.#destroyLater(entry.resource, loop);
+      this.#destroyLater(entry, loop);
     }
     return null;
   }
 
-  #startCreating(loop: EventLoop): Task<R> {
-    const task = loop.createTask<R>(bodyTask(this.#options.create), { name: `${this.#name}: create` });
-    this.#creating.add(task);
-    task.addDoneCallback(() => {
-      this.#creating.delete(task);
-      if (!task.cancelled() && task.exception() === null) {
-        this.#created++;
-        const entry = new Entry(task.result(), this.#now());
-        if (this.#isClosed) this.#destroyLater(entry.resource, loop);
-        else this.#give(entry, loop);
-      } else if (task.cancelled()) {
-        // The `run` that it was part of has ended. Those who wait in others need another.
-        this.#supply();
-      } else {
-        this.#createFailures++;
-        this.#first()?.fail(task.exception());
-        this.#supply();
-      }
-      this.#noteSize();
+  #startCreating(loop: EventLoop): void {
+    const task = startPoolTask(loop, bodyTask(this.#options.create), {
+      name: `${this.#name}: create`,
+      atEnd: "cancel",
+      onEnd: (task) => {
+        this.#creating.delete(task);
+        if (!task.done() || task.cancelled()) {
+          // The `run` that it was part of has ended. Those who wait in others need another.
+          this.#supply();
+        } else if (task.exception() === null) {
+          this.#created++;
+          const entry = new Entry(task.result(), this.#now());
+          if (this.#isClosed) this.#destroyLater(entry, loop);
+          else this.#give(entry, loop);
+        } else {
+          this.#createFailures++;
+          this.#waiters.firstTurn?.fail(task.exception());
+          this.#supply();
+        }
+        this.#noteSize();
+      },
     });
-    return task;
+    this.#creating.add(task);
   }
 
   #needsCheck(entry: Entry<R>): boolean {
@@ -406,21 +488,42 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
   }
 
   #startChecking(entry: Entry<R>, loop: EventLoop): void {
+    const task = startPoolTask(
+      loop,
+      bodyTask(() => this.#check(entry, loop)),
+      {
+        name: `${this.#name}: validate`,
+        atEnd: "cancel",
+        onEnd: (task) => {
+          // It was cancelled before it began.
+          if (this.#checking.get(entry) === task) {
+            this.#checking.delete(entry);
+            this.#doomed.push(entry);
+            this.#supply();
+          }
+          this.#noteSize();
+        },
+      },
+    );
+    this.#checking.set(entry, task);
+  }
+
+  /** Destroys what is not fit any more in the task that has found that out: the end of its `run` waits for it. */
+  *#check(entry: Entry<R>, loop: EventLoop): Steps<void> {
     const validate = this.#options.validate as WithBody<[resource: R], boolean>;
-    const task = loop.createTask<boolean>(bodyTask(validate, entry.resource), {
-      name: `${this.#name}: validate`,
-    });
-    this.#checking.set(task, entry);
-    task.addDoneCallback(() => {
-      this.#checking.delete(task);
-      const isFit = !task.cancelled() && task.exception() === null && task.result();
+    let isFit = false;
+    try {
+      isFit = yield* callBody(validate, entry.resource);
+    } catch (error) {
+      if (isCancelledError(error)) throw error;
+    } finally {
+      this.#checking.delete(entry);
       if (isFit && !this.#isClosed && !this.#isSpent(entry)) this.#give(entry, loop);
       else {
-        this.#destroyLater(entry.resource, loop);
         this.#supply();
+        yield* this.#destroy(entry);
       }
-      this.#noteSize();
-    });
+    }
   }
 
   // ── Ageing ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -428,7 +531,7 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
   /** Whether it must not be lent again. */
   #isSpent(entry: Entry<R>): boolean {
     if (this.#options.isBroken?.(entry.resource) ?? false) return true;
-    return this.#now() - entry.madeAt >= this.#maxLifetime;
+    return this.#maxLifetime !== Infinity && this.#now() - entry.madeAt >= this.#maxLifetime;
   }
 
   #expiry(entry: Entry<R>): number {
@@ -454,7 +557,7 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
     for (const entry of [...this.#idle]) {
       if (this.#expiry(entry) > now) continue;
       this.#idle.splice(this.#idle.indexOf(entry), 1);
-      this.#destroyLater(entry.resource, loop);
+      this.#destroyLater(entry, loop);
     }
     this.#fill(loop);
     for (const entry of this.#idle) this.#watchIdle(entry, loop);
@@ -462,33 +565,41 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
 
   // ── Ending ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  *#destroy(resource: R): Steps<void> {
-    this.#destroying++;
+  *#destroy(entry: Entry<R>): Steps<void> {
+    this.#destroying.add(entry);
     try {
-      yield* callBody(this.#options.destroy, resource);
+      yield* callBody(this.#options.destroy, entry.resource);
     } catch (error) {
       if (isCancelledError(error)) throw error;
       getLoop().callExceptionHandler({ message: `${this.#name}: destroy failed`, exception: error });
     } finally {
-      this.#destroying--;
+      this.#destroying.delete(entry);
       this.#destroyed++;
       this.#noteSize();
     }
   }
 
   /** Destroys in a task of the pool's own: nobody has to wait for it. */
-  #destroyLater(resource: R, loop: EventLoop): void {
+  #destroyLater(entry: Entry<R>, loop: EventLoop | undefined): void {
+    if (loop === undefined || loop.isClosed()) {
+      this.#doomed.push(entry);
+      this.#noteSize();
+      return;
+    }
     let hasBegun = false;
     const destroy = (): Steps<void> => {
       hasBegun = true;
-      return this.#destroy(resource);
+      return this.#destroy(entry);
     };
-    const task = loop.createTask(bodyTask(destroy), { name: `${this.#name}: destroy` });
-    this.#destroying++;
-    task.addDoneCallback(() => {
-      this.#destroying--;
-      if (!hasBegun) this.#doomed.push(resource);
-      this.#noteSize();
+    this.#destroying.add(entry);
+    startPoolTask(loop, bodyTask(destroy), {
+      name: `${this.#name}: destroy`,
+      atEnd: "finish",
+      onEnd: () => {
+        this.#destroying.delete(entry);
+        if (!hasBegun) this.#doomed.push(entry);
+        this.#noteSize();
+      },
     });
   }
 
@@ -531,24 +642,24 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
   *#close(loop: EventLoop, timeout: number | null): Steps<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
-    for (let turn = this.#first(); turn !== null; turn = this.#first()) {
+    for (let turn = this.#waiters.firstTurn; turn !== null; turn = this.#waiters.firstTurn) {
       turn.fail(new PoolClosedError(`${this.#name} was closed while the task waited for it`));
     }
-    for (const task of [...this.#creating, ...this.#checking.keys()]) {
+    for (const task of [...this.#creating, ...this.#checking.values()]) {
       task.cancel(undefined, { requestedBy: `${this.#name}.close` });
     }
-    const idle = this.#idle.map(({ resource }) => resource);
+    const idle = this.#idle;
     this.#idle = [];
     yield* this.#destroyAll(idle);
     if (!this.#isEmpty()) yield* this.#untilEmpty(loop, timeout);
     const late = [...this.#leased];
     this.#leased.clear();
     for (const entry of late) entry.isRevoked = true;
-    yield* this.#destroyAll([...this.#doomed.splice(0), ...late.map(({ resource }) => resource)]);
+    yield* this.#destroyAll([...this.#doomed.splice(0), ...late]);
   }
 
-  *#destroyAll(resources: readonly R[]): Steps<void> {
-    yield* gather(resources.map((resource) => bodyTask(() => this.#destroy(resource))));
+  *#destroyAll(entries: readonly Entry<R>[]): Steps<void> {
+    yield* gather(entries.map((entry) => bodyTask(() => this.#destroy(entry))));
   }
 
   *#untilEmpty(loop: EventLoop, timeout: number | null): Steps<void> {
@@ -568,7 +679,7 @@ export class Pool<R> implements AsyncDisposable, Lender<R>, TurnGiver<R> {
   }
 
   #isEmpty(): boolean {
-    return this.#size() + this.#destroying === 0;
+    return this.#size() + this.#destroying.size === 0;
   }
 
   #noteSize(): void {
@@ -634,14 +745,23 @@ function limit(duration: Duration | null, option: string): number {
   return duration === null ? Infinity : toSeconds(duration, `Pool: ${option}`);
 }
 
+/** How long somebody waits, in seconds; null for ever, of which no timer is to know. */
+function waitTime(duration: Duration | null, option: string): number | null {
+  const seconds = limit(duration, option);
+  return seconds === Infinity ? null : seconds;
+}
+
+const noOptions: PoolAcquireOptions = {};
+
 class Acquire<R> extends Operation<Lease<R>> {
-  readonly #pool: Pool<R>;
-  readonly #timeout: number | null;
+  declare private readonly pool: Pool<R>;
+  declare private readonly timeout: number | null;
 
   constructor(pool: Pool<R>, timeout: number | null) {
     super();
-    this.#pool = pool;
-    this.#timeout = timeout;
+    this.pool = pool;
+    this.timeout = timeout;
+    this.value = undefined;
   }
 
   get name(): string {
@@ -650,14 +770,14 @@ class Acquire<R> extends Operation<Lease<R>> {
 
   override attempt(task: Task): boolean {
     this.noteStart();
-    const entry = this.#pool.acquireNow(task);
-    if (entry === null) return false;
-    this.value = new Lease<R>(this.#pool, entry);
+    const lease = this.pool.acquireNow(task);
+    if (lease === null) return false;
+    this.value = lease;
     return true;
   }
 
-  *begin(task: Task): Steps<Lease<R>> {
-    return new Lease<R>(this.#pool, yield* this.#pool.acquireInTurn(task, this.#timeout));
+  begin(task: Task): Future<Lease<R>> {
+    return this.pool.acquireInTurn(task, this.timeout);
   }
 }
 
@@ -677,13 +797,32 @@ class With<R, T> extends Operation<T> {
     return "Pool.with";
   }
 
-  *begin(task: Task): Steps<T> {
-    const pool = this.#pool;
-    const entry = pool.acquireNow(task) ?? (yield* pool.acquireInTurn(task, this.#timeout));
+  /** A block that is native code is awaited by native code: for that there is no strand to be made. */
+  override get isNative(): boolean {
+    return !isGeneratorFunction(this.#body);
+  }
+
+  begin(task: Task): Body<T> {
+    return this.isNative ? this.#runNative(task) : this.#runSteps(task);
+  }
+
+  async #runNative(task: Task): Promise<T> {
+    const lease = this.#pool.acquireNow(task) ?? (await this.#pool.acquireInTurn(task, this.#timeout));
     try {
-      return yield* callBody<[resource: R], T>(this.#body, entry.resource);
+      return await callBlock<[resource: R], T>(this.#body, lease.resource);
     } finally {
-      if (!pool.takeBackNow(entry, task)) yield* pool.takeBack(entry, false);
+      const rest = lease.giveBack();
+      if (rest !== null) await rest;
+    }
+  }
+
+  *#runSteps(task: Task): Steps<T> {
+    const pool = this.#pool;
+    const lease = pool.acquireNow(task) ?? (yield* pool.acquireInTurn(task, this.#timeout));
+    try {
+      return yield* callBody<[resource: R], T>(this.#body, lease.resource);
+    } finally {
+      yield* lease.release();
     }
   }
 }

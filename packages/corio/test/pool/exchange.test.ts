@@ -1,4 +1,13 @@
-import { ArgumentTypeError, CancelledError, createTask, getRunningLoop, run, sleep, timeout } from "corio";
+import {
+  ArgumentTypeError,
+  CancelledError,
+  createTask,
+  getRunningLoop,
+  run,
+  sleep,
+  timeout,
+  ValueError,
+} from "corio";
 import type { Task } from "corio";
 import { exchange } from "corio/pool";
 import type { ExchangeOptions } from "corio/pool";
@@ -66,6 +75,14 @@ describe("an exchange", () => {
     assert.equal(await task, "42");
     assert.deepEqual(connection.log, ["0 send"]);
     assert.throws(() => exchange(1 as never, connection.options), ArgumentTypeError);
+  });
+
+  virtualTest("sends nothing when its options make no sense", async (connection) => {
+    for (const option of ["cancelTimeout", "answerTimeout"]) {
+      const request = exchange(connection.send, { ...connection.options, [option]: NaN });
+      await assert.rejects(request, ValueError);
+    }
+    assert.deepEqual(connection.log, []);
   });
 
   virtualTest("throws what the request fails with", async (connection) => {

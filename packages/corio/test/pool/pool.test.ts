@@ -5,6 +5,7 @@ import {
   DeadlockError,
   gather,
   getRunningLoop,
+  newEventLoop,
   InvalidStateError,
   run,
   RuntimeError,
@@ -17,9 +18,10 @@ import type { ExceptionContext } from "corio";
 import { Lease, Pool, PoolClosedError } from "corio/pool";
 import type { PoolOptions } from "corio/pool";
 import { VirtualClock } from "corio/testing";
+import { failureOf } from "../support/blocks.ts";
 import { testScript, wait } from "../support/forms.ts";
 import { assert, describe, test } from "../support/harness.ts";
-import { failure, iterate, show, testShownScript } from "../support/primitives.ts";
+import { iterate, show, testShownScript } from "../support/primitives.ts";
 import { now } from "../support/simulate.ts";
 
 interface Resource {
@@ -159,9 +161,20 @@ describe("a pool", () => {
     assert.equal(fixture.pool.statistics().idle, 1);
   });
 
+  testScript("has back what needs no reset with the call of release", function* () {
+    const fixture = new Fixture();
+    const lease = yield* wait(fixture.pool.acquire());
+    const released = lease.release();
+    assert.equal(fixture.pool.statistics().idle, 1);
+    yield* wait(released);
+    yield* wait(createTask(lease.release()));
+    lease.release().close();
+    assert.equal(yield* wait(createTask(() => lease.release().then(() => "released"))), "released");
+  });
+
   testScript("gives the resource back when the body fails", function* () {
     const fixture = new Fixture();
-    const error = yield* failure(
+    const error = yield* failureOf(
       fixture.pool.with(() => {
         throw new RangeError("body");
       }),
@@ -178,7 +191,7 @@ describe("cancelling a task that waits for a pool", () => {
     const users = ["a", "b", "c"].map((name) => fixture.user(name, 1));
     yield* iterate(2);
     users[1]?.cancel();
-    yield* failure(users[1] as Task<number>, CancelledError);
+    yield* failureOf(users[1] as Task<number>, CancelledError);
     assert.equal(fixture.pool.statistics().tasksWaiting, 2);
     yield* wait(users[2] as Task<number>);
     assert.deepEqual(fixture.log, ["create 1", "a has 1", "c has 1"]);
@@ -192,7 +205,7 @@ describe("cancelling a task that waits for a pool", () => {
     yield* wait(lease.release());
     // Woken up, but it has not run.
     first.cancel();
-    yield* failure(first, CancelledError);
+    yield* failureOf(first, CancelledError);
     assert.equal(yield* wait(second), 1);
     assert.deepEqual(fixture.log, ["create 1", "second has 1"]);
     assert.equal(fixture.pool.statistics().idle, 1);
@@ -205,7 +218,7 @@ describe("cancelling a task that waits for a pool", () => {
     yield* iterate();
     yield* wait(lease.release());
     user.cancel();
-    yield* failure(user, CancelledError);
+    yield* failureOf(user, CancelledError);
     assert.equal(fixture.pool.statistics().idle, 1);
     // Its idle time counts, too.
     yield* wait(sleep(61));
@@ -217,10 +230,42 @@ describe("cancelling a task that waits for a pool", () => {
     const user = fixture.user("a", 1);
     yield* wait(sleep(0.5));
     user.cancel();
-    yield* failure(user, CancelledError);
+    yield* failureOf(user, CancelledError);
     yield* wait(sleep(1));
     assert.deepEqual([fixture.pool.statistics().idle, fixture.log.length], [1, 1]);
   });
+});
+
+describe("giving back", () => {
+  for (const [how, giveBack] of [
+    ["a release", (lease: Lease<Resource>) => lease.release()],
+    ["a discard", (lease: Lease<Resource>) => lease.discard()],
+  ] as const) {
+    test(`by ${how} whose task is cancelled before it begins destroys the resource`, () =>
+      run(async () => {
+        const fixture = new Fixture({ maxSize: 1, reset: () => sleep(1) });
+        const task = createTask(giveBack(await fixture.pool.acquire()));
+        task.cancel();
+        await assert.rejects(task, CancelledError);
+        assert.equal(await fixture.user("b", 1), 2);
+        assert.deepEqual(fixture.log, ["create 1", "destroy 1", "create 2", "b has 2"]);
+        await fixture.pool.close();
+      }, virtual()));
+  }
+
+  test("hands nothing on that has broken before its task saw it", () =>
+    run(async () => {
+      const fixture = new Fixture({ isBroken: ({ isBroken }) => isBroken, maxSize: 1 });
+      const lease = await fixture.pool.acquire();
+      const { resource } = lease;
+      const first = fixture.user("a", 1);
+      const second = fixture.user("b", 1);
+      await sleep(1);
+      await lease.release();
+      resource.isBroken = true;
+      first.cancel();
+      assert.equal(await second, 2);
+    }, virtual()));
 });
 
 describe("a pool's acquireTimeout", () => {
@@ -229,10 +274,10 @@ describe("a pool's acquireTimeout", () => {
     const lease = yield* wait(fixture.pool.acquire());
     const patient = createTask(fixture.pool.acquire({ timeout: null }));
     const started = now();
-    const error = yield* failure(fixture.pool.acquire(), TimeoutError);
+    const error = yield* failureOf(fixture.pool.acquire(), TimeoutError);
     assert.equal(now() - started, 5);
     assert.match(error.message, /^waited 5 s for Database \(1 of 1 leased, 2 waiting\)/);
-    yield* failure(
+    yield* failureOf(
       fixture.pool.with(() => undefined, { timeout: 0 }),
       TimeoutError,
     );
@@ -244,7 +289,7 @@ describe("a pool's acquireTimeout", () => {
   testScript("loses nothing when it is due together with a resource", function* () {
     const fixture = new Fixture({ maxSize: 1, acquireTimeout: 1 });
     // Both at 1 s: the timeout was set first.
-    yield* failure(fixture.pool.acquire(), TimeoutError);
+    yield* failureOf(fixture.pool.acquire(), TimeoutError);
     yield* iterate(3);
     assert.deepEqual([fixture.pool.statistics().idle, fixture.pool.statistics().size], [1, 1]);
     assert.equal(yield* wait(fixture.user("b", 0)), 1);
@@ -277,7 +322,7 @@ describe("a create that fails", () => {
   testScript("reaches open", function* () {
     const fixture = new Fixture({ minSize: 2 });
     fixture.failures = [new RangeError("refused")];
-    yield* failure(fixture.pool.open(), RangeError);
+    yield* failureOf(fixture.pool.open(), RangeError);
     yield* wait(fixture.pool.open());
     assert.equal(fixture.pool.statistics().idle, 2);
   });
@@ -441,7 +486,7 @@ describe("a pool's reset", () => {
     const next = fixture.user("next", 1);
     yield* wait(sleep(3));
     task.cancel();
-    yield* failure(task, CancelledError);
+    yield* failureOf(task, CancelledError);
     assert.equal(yield* wait(next), 2);
     assert.deepEqual(
       fixture.log.filter((line) => line.startsWith("destroy")),
@@ -460,7 +505,7 @@ describe("a pool's reset", () => {
     );
     yield* wait(sleep(3));
     task.cancel();
-    yield* failure(task, CancelledError);
+    yield* failureOf(task, CancelledError);
     assert.equal(now(), 8);
     assert.deepEqual([log, fixture.pool.statistics().idle], [["reset 1"], 1]);
   });
@@ -475,8 +520,8 @@ describe("closing a pool", () => {
     yield* iterate(4);
     assert.equal(fixture.log.at(-1), "destroy 2");
     assert.equal(yield* wait(short), 2);
-    yield* failure(fixture.pool.acquire(), PoolClosedError);
-    yield* failure(fixture.pool.open(), PoolClosedError);
+    yield* failureOf(fixture.pool.acquire(), PoolClosedError);
+    yield* failureOf(fixture.pool.open(), PoolClosedError);
     yield* wait(closing);
     assert.equal(now(), 11);
     assert.equal(yield* wait(long), 1);
@@ -491,7 +536,7 @@ describe("closing a pool", () => {
     const waiting = createTask(fixture.pool.acquire());
     yield* wait(sleep(5));
     const closing = createTask(fixture.pool.close());
-    const error = yield* failure(waiting, PoolClosedError);
+    const error = yield* failureOf(waiting, PoolClosedError);
     assert.equal(error.code, "CORIO_POOL_CLOSED");
     assert.match(error.message, /^Database was closed/);
     yield* wait(gather([closing, user]));
@@ -504,7 +549,7 @@ describe("closing a pool", () => {
     yield* wait(sleep(0.5));
     yield* wait(fixture.pool.close());
     assert.equal(now(), 0.5);
-    yield* failure(user, PoolClosedError);
+    yield* failureOf(user, PoolClosedError);
   });
 
   testScript("destroys what is lent when its timeout is over", function* () {
@@ -536,8 +581,8 @@ describe("closing a pool", () => {
     const closing = createTask(fixture.pool.close());
     yield* iterate(2);
     closing.cancel();
-    yield* failure(closing, CancelledError);
-    yield* failure(fixture.pool.acquire(), PoolClosedError);
+    yield* failureOf(closing, CancelledError);
+    yield* failureOf(fixture.pool.acquire(), PoolClosedError);
     yield* wait(gather([fixture.pool.close(), fixture.pool.close()]));
     assert.equal(now(), 101);
     yield* wait(user);
@@ -586,6 +631,73 @@ describe("a pool that several runs use", () => {
     const second = run(async () => await fixture.user("b", 1), { clock });
     await first;
     assert.equal(await second, 1);
+  });
+
+  test("destroys what a run was checking when it ended", async () => {
+    const clock = new VirtualClock();
+    const fixture = new Fixture({
+      validate: async () => {
+        await sleep(1);
+        return true;
+      },
+      destroy: async ({ number }) => {
+        await sleep(1);
+        fixture.log.push(`destroy ${number}`);
+      },
+    });
+    await run(async () => await fixture.user("a", 1), { clock });
+    await run(
+      async () => {
+        fixture.user("b", 1);
+        await sleep(0.5);
+      },
+      { clock },
+    );
+    assert.deepEqual(fixture.log, ["create 1", "a has 1", "destroy 1"]);
+    await run(() => fixture.pool.close(), { clock });
+  });
+
+  test("ends with each of them what its clean-up has begun", async () => {
+    const clock = new VirtualClock();
+    const fixture = new Fixture({
+      isBroken: ({ isBroken }) => isBroken,
+      destroy: async ({ number }) => {
+        await sleep(5);
+        fixture.log.push(`destroy ${number}`);
+      },
+    });
+    const { pool } = fixture;
+    let first: Resource | undefined;
+    await run(() => pool.with((resource) => void (first = resource)), { clock });
+    await run(
+      async () => {
+        createTask(async () => {
+          try {
+            await sleep(100);
+          } finally {
+            // It finds a broken one, and then waits for another no longer than this.
+            if (first !== undefined) first.isBroken = true;
+            await assert.rejects(pool.acquire({ timeout: 0.5 }), TimeoutError);
+          }
+        });
+        await sleep(1);
+      },
+      { clock },
+    );
+    assert.deepEqual(fixture.log, ["create 1", "create 2", "destroy 1"]);
+    assert.equal(pool.statistics().size, 0);
+    await run(() => pool.close(), { clock });
+  });
+
+  test("does not wait for what was begun in a loop that was closed without a word", async () => {
+    const clock = new VirtualClock();
+    const fixture = new Fixture();
+    const loop = newEventLoop({ clock });
+    loop.createTask(fixture.pool.acquire());
+    await loop.runUntilComplete(() => sleep(0.5));
+    loop.close();
+    assert.equal(fixture.pool.statistics().creating, 0);
+    await run(() => fixture.pool.close(), { clock });
   });
 
   test("destroys in a later run what has grown too old since", async () => {
