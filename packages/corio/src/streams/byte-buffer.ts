@@ -1,6 +1,8 @@
 import { concatenate } from "../library/bytes.ts";
 
 const nothing: Uint8Array = new Uint8Array(0);
+/** Of every buffer that has one piece at most. */
+const none: Uint8Array[] = [];
 
 /** Pieces are put together as long as they do not become longer than this. */
 const SHORT = 4096;
@@ -21,9 +23,11 @@ const PARTS = 64;
  */
 export class ByteBuffer {
   #first: Uint8Array = nothing;
+  /** Its memory, as soon as a part of it was asked for: a view is slow to tell. */
+  #memory: ArrayBufferLike | null = null;
   /** Where the first piece begins: what comes before has been taken out. */
   #start = 0;
-  #others: Uint8Array[] = [];
+  #others: Uint8Array[] = none;
   #length = 0;
 
   get length(): number {
@@ -31,11 +35,11 @@ export class ByteBuffer {
   }
 
   append(piece: Uint8Array): void {
-    if (this.#length === 0) this.#first = piece;
+    if (this.#length === 0) this.#setFirst(piece);
     else if (this.#others.length === 0) {
-      if (this.#length + piece.length > SHORT) this.#others.push(piece);
+      if (this.#length + piece.length > SHORT) this.#others = [piece];
       else {
-        this.#first = concatenate([this.#first.subarray(this.#start), piece], this.#length + piece.length);
+        this.#setFirst(concatenate([this.#first.subarray(this.#start), piece], this.#length + piece.length));
         this.#start = 0;
       }
     } else {
@@ -54,10 +58,23 @@ export class ByteBuffer {
     const start = this.#start;
     const end = start + Math.min(count, this.#length);
     if (end > first.length) return this.#takeFromSeveral(end - start);
-    const taken =
-      (end - start) * PARTS >= first.length ? first.subarray(start, end) : first.slice(start, end);
+    const taken = this.#partOfFirst(start, end);
     this.skip(end - start);
     return taken;
+  }
+
+  #partOfFirst(start: number, end: number): Uint8Array {
+    const first = this.#first;
+    const length = end - start;
+    if (length === first.length) return first;
+    if (length * PARTS < first.length) return first.slice(start, end);
+    // `subarray` takes half as long again.
+    return new Uint8Array((this.#memory ??= first.buffer), first.byteOffset + start, length);
+  }
+
+  #setFirst(piece: Uint8Array): void {
+    this.#first = piece;
+    this.#memory = null;
   }
 
   #takeFromSeveral(count: number): Uint8Array {
@@ -84,14 +101,14 @@ export class ByteBuffer {
     this.#start += count;
     while (this.#start >= this.#first.length) {
       this.#start -= this.#first.length;
-      this.#first = this.#others.shift() as Uint8Array;
+      this.#setFirst(this.#others.shift() as Uint8Array);
     }
   }
 
   clear(): void {
-    this.#first = nothing;
+    this.#setFirst(nothing);
     this.#start = 0;
-    if (this.#others.length > 0) this.#others = [];
+    this.#others = none;
     this.#length = 0;
   }
 

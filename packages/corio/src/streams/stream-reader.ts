@@ -3,7 +3,7 @@ import type { Coroutine } from "../futures/coroutine.ts";
 import { getEventLoop } from "../futures/event-loop.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import type { Future } from "../futures/future.ts";
-import { Operation } from "../futures/operation.ts";
+import { keepThenAtHand, Operation } from "../futures/operation.ts";
 import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
 import { Turn } from "../library/turn.ts";
@@ -77,7 +77,7 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
   #hasEof = false;
   #exception: unknown = null;
   /** One task at most. */
-  readonly #waiters = new WaitQueue("StreamReader", describeReader);
+  readonly #waiters: WaitQueue;
   #transport: ReadTransport | null = null;
   /** This reader has paused its transport. */
   #isPaused = false;
@@ -85,6 +85,7 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
   constructor(options: StreamReaderOptions = {}) {
     this.#limit = requireLimit("StreamReader", options.limit);
     this.#loop = options.loop ?? getEventLoop();
+    this.#waiters = new WaitQueue("StreamReader", describeReader, this.#loop);
   }
 
   /** The name of the class. */
@@ -163,12 +164,17 @@ export class StreamReader implements AsyncIterable<Uint8Array, void, undefined>,
 
   /**
    * The lines as text, without their line ends (`\n` or `\r\n`), until the stream ends. The encoding is one that
-   * `TextDecoder` knows, by default UTF-8. Throws as `readline`.
+   * `TextDecoder` knows, by default UTF-8; UTF-16, whose newline is not one byte, is a `ValueError`. A byte order mark
+   * at the beginning is left out. Throws as `readline`.
    *
    * asyncio: none.
    */
   lines(encoding = "utf-8"): AsyncIterable<string, void, undefined> {
-    return { [Symbol.asyncIterator]: () => new TextLines(this, new TextDecoder(encoding)) };
+    // Each line is decoded on its own: the decoder would take what any of them begins with for a mark.
+    const decoder = new TextDecoder(encoding, { ignoreBOM: true });
+    if (decoder.encoding.startsWith("utf-16"))
+      throw new ValueError(`lines: ${encoding} has newlines of two bytes; decode what read() gives`);
+    return { [Symbol.asyncIterator]: () => new TextLines(this, decoder) };
   }
 
   /** The lines, with their line ends, until the stream ends. Throws as `readline`. */
@@ -555,9 +561,12 @@ class NextLine extends LineReading<IteratorResult<Uint8Array, void>> {
   }
 }
 
+keepThenAtHand(Read, ReadExactly, ReadUntil, ReadLine, NextLine);
+
 class TextLines implements AsyncIterator<string, void, undefined> {
   readonly #reader: StreamReader;
   readonly #decoder: TextDecoder;
+  #isFirst = true;
 
   constructor(reader: StreamReader, decoder: TextDecoder) {
     this.#reader = reader;
@@ -565,21 +574,28 @@ class TextLines implements AsyncIterator<string, void, undefined> {
   }
 
   next(): Coroutine<IteratorResult<string, void>> {
-    return new NextTextLine(this.#reader, this.#decoder);
+    return new NextTextLine(this.#reader, this);
+  }
+
+  decode(line: Uint8Array): string {
+    const text = this.#decoder.decode(line).replace(/\r?\n$/, "");
+    if (!this.#isFirst) return text;
+    this.#isFirst = false;
+    return text.startsWith("\uFEFF") ? text.slice(1) : text;
   }
 }
 
 class NextTextLine extends LineReading<IteratorResult<string, void>> {
-  readonly #decoder: TextDecoder;
+  readonly #lines: TextLines;
 
-  constructor(reader: StreamReader, decoder: TextDecoder) {
+  constructor(reader: StreamReader, lines: TextLines) {
     super(reader);
-    this.#decoder = decoder;
+    this.#lines = lines;
   }
 
   protected finishLine(line: Uint8Array): IteratorResult<string, void> {
     if (line.length === 0) return { done: true, value: undefined };
-    return { done: false, value: this.#decoder.decode(line).replace(/\r?\n$/, "") };
+    return { done: false, value: this.#lines.decode(line) };
   }
 }
 

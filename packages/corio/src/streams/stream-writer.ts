@@ -2,7 +2,7 @@ import { badArgument, RuntimeError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
-import { Operation } from "../futures/operation.ts";
+import { keepThenAtHand, Operation } from "../futures/operation.ts";
 import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
 import { sleep } from "../library/sleep.ts";
@@ -246,6 +246,8 @@ class Drain extends Operation<void> {
     yield* this.flow.drain(task);
   }
 }
+
+keepThenAtHand(Drain);
 
 function toBytes(data: unknown): Uint8Array {
   if (data instanceof Uint8Array) return data;

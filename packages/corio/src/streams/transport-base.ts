@@ -18,6 +18,8 @@ export interface TransportOwner {
 /** A transport as its owner sees it. */
 export type OwnedTransport = BaseTransport & Pick<FlowControlled, "abort">;
 
+const noParameters: readonly unknown[] = [];
+
 /** From this ignored write on there is a warning: who writes on must have missed that the connection is gone. */
 const IGNORED_WRITES = 5;
 
@@ -54,10 +56,11 @@ export abstract class TransportBase<P extends BaseProtocol<never>>
     this.loop = loop;
     this.protocol = protocol;
     this.flow = new FlowControl(loop, this);
-    this.#handle = new Handle(loop, () => {
+    const deliver = (): void => {
       this.#isHandleReady = false;
       this.deliver();
-    }, []);
+    };
+    this.#handle = new Handle(loop, deliver, noParameters);
     loop.adopt(this);
     loop.scheduler.enterForeign();
   }

@@ -15,10 +15,11 @@ import {
 import type { Coroutine } from "corio";
 import { IncompleteReadError, LimitOverrunError, StreamReader, StreamReaderProtocol } from "corio/streams";
 import type { ReadTransport } from "corio/streams";
+import { failureOf } from "../support/blocks.ts";
 import { testForms, testScript, wait } from "../support/forms.ts";
 import type { Script } from "../support/forms.ts";
 import { assert, describe, test } from "../support/harness.ts";
-import { failure, iterate, show } from "../support/primitives.ts";
+import { iterate, show } from "../support/primitives.ts";
 
 const LINE = bytes("line1\nline2\nline3\n");
 
@@ -129,8 +130,8 @@ describe("a StreamReader: read", () => {
     reader.feedData(bytes("line\n"));
     assert.equal(yield* readText(reader.read(2)), "li");
     reader.setException(new RangeError("broken"));
-    yield* failure(reader.read(2), RangeError);
-    yield* failure(reader.read(0), RangeError);
+    yield* failureOf(reader.read(2), RangeError);
+    yield* failureOf(reader.read(0), RangeError);
   });
 
   testScript("is not bound by the limit [StreamTests.test_read_limit]", function* () {
@@ -206,7 +207,7 @@ describe("a StreamReader: readline", () => {
       const reader = new StreamReader({ limit: 3 });
       reader.feedData(bytes("li"));
       reader.feedData(bytes("ne1\nline2\n"));
-      const error = yield* failure(reader.readline(), ValueError);
+      const error = yield* failureOf(reader.readline(), ValueError);
       assert.instanceOf(error.cause, LimitOverrunError);
       assert.equal(yield* readText(reader.read(6)), "line2\n");
 
@@ -214,7 +215,7 @@ describe("a StreamReader: readline", () => {
       other.feedData(bytes("li"));
       other.feedData(bytes("ne1"));
       other.feedData(bytes("li"));
-      yield* failure(other.readline(), ValueError);
+      yield* failureOf(other.readline(), ValueError);
       assert.equal(yield* rest(other), "");
     },
   );
@@ -229,7 +230,7 @@ describe("a StreamReader: readline", () => {
         reader.feedData(bytes("chunk3\n"));
         reader.feedEof();
       });
-      yield* failure(reader.readline(), ValueError);
+      yield* failureOf(reader.readline(), ValueError);
       // The newline had come: what follows it is there.
       assert.equal(yield* rest(reader), "");
 
@@ -240,7 +241,7 @@ describe("a StreamReader: readline", () => {
         second.feedData(bytes("chunk3\n"));
         second.feedEof();
       });
-      yield* failure(second.readline(), ValueError);
+      yield* failureOf(second.readline(), ValueError);
       assert.equal(yield* rest(second), "chunk3\n");
 
       // Exactly as long as the limit.
@@ -288,7 +289,7 @@ describe("a StreamReader: readline", () => {
     reader.feedData(bytes("line\n"));
     assert.equal(yield* readText(reader.readline()), "line\n");
     reader.setException(new RangeError("broken"));
-    yield* failure(reader.readline(), RangeError);
+    yield* failureOf(reader.readline(), RangeError);
   });
 
   test("is what for await uses, until the end [StreamReaderTests.test_readline]", () =>
@@ -316,6 +317,19 @@ describe("a StreamReader: readline", () => {
       for await (const line of reader.lines()) lines.push(line);
       assert.deepEqual(lines, ["one", "twö", "", "last"]);
       assert.throws(() => reader.lines("no such encoding")[Symbol.asyncIterator](), RangeError);
+      // Their newlines are not one byte.
+      for (const encoding of ["utf-16le", "UTF-16", "utf-16be"])
+        assert.throws(() => reader.lines(encoding), ValueError);
+    }));
+
+  test("as text comes without a byte order mark, which only the first can have", () =>
+    run(async () => {
+      const reader = new StreamReader();
+      reader.feedData(bytes("\uFEFFone\n\uFEFFtwo\n"));
+      reader.feedEof();
+      const lines: string[] = [];
+      for await (const line of reader.lines()) lines.push(line);
+      assert.deepEqual(lines, ["one", "\uFEFFtwo"]);
     }));
 });
 
@@ -373,7 +387,7 @@ describe("a StreamReader: readuntil", () => {
     const reader = new StreamReader();
     reader.feedData(bytes("some dataAA"));
     reader.feedEof();
-    const error = yield* failure(reader.readuntil("AAA"), IncompleteReadError);
+    const error = yield* failureOf(reader.readuntil("AAA"), IncompleteReadError);
     assert.equal(text(error.partial), "some dataAA");
     assert.equal(error.expected, null);
     assert.equal(error.code, "CORIO_INCOMPLETE_READ");
@@ -385,12 +399,12 @@ describe("a StreamReader: readuntil", () => {
     function* () {
       const reader = new StreamReader({ limit: 3 });
       reader.feedData(bytes("some dataAA"));
-      const first = yield* failure(reader.readuntil("AAA"), LimitOverrunError);
+      const first = yield* failureOf(reader.readuntil("AAA"), LimitOverrunError);
       assert.match(first.message, /no separator in 9 bytes/);
       assert.equal(first.consumed, 9);
 
       reader.feedData(bytes("A"));
-      const second = yield* failure(reader.readuntil("AAA"), LimitOverrunError);
+      const second = yield* failureOf(reader.readuntil("AAA"), LimitOverrunError);
       assert.match(second.message, /the separator comes after 9 bytes/);
       assert.equal(second.consumed, 9);
       assert.equal(second.code, "CORIO_LIMIT_OVERRUN");
@@ -439,7 +453,7 @@ describe("a StreamReader: readuntil", () => {
     function* () {
       const reader = new StreamReader({ limit: 3 });
       reader.feedData(bytes("some dataA"));
-      const error = yield* failure(reader.readuntil(["A", "ome dataA"]), LimitOverrunError);
+      const error = yield* failureOf(reader.readuntil(["A", "ome dataA"]), LimitOverrunError);
       assert.match(error.message, /the separator comes after/);
       assert.equal(yield* rest(reader), "some dataA");
     },
@@ -507,7 +521,7 @@ describe("a StreamReader: readexactly", () => {
       reader.feedData(LINE);
       reader.feedEof();
     });
-    const error = yield* failure(reading, IncompleteReadError);
+    const error = yield* failureOf(reading, IncompleteReadError);
     assert.equal(text(error.partial), text(LINE));
     assert.equal(error.expected, 36);
     assert.equal(error.message, "the stream ended after 18 bytes, before 36 bytes had arrived");
@@ -519,7 +533,7 @@ describe("a StreamReader: readexactly", () => {
     reader.feedData(bytes("line\n"));
     assert.equal(yield* readText(reader.readexactly(2)), "li");
     reader.setException(new RangeError("broken"));
-    yield* failure(reader.readexactly(2), RangeError);
+    yield* failureOf(reader.readexactly(2), RangeError);
   });
 });
 
@@ -540,7 +554,7 @@ describe("a StreamReader", () => {
       const reader = new StreamReader();
       const reading = createTask(reader.readline());
       later(() => reader.setException(new RangeError("broken")));
-      yield* failure(reading, RangeError);
+      yield* failureOf(reading, RangeError);
     },
   );
 
@@ -554,7 +568,7 @@ describe("a StreamReader", () => {
       yield* iterate();
       // Must not fail on a future that is done.
       reader.setException(new RangeError("broken"));
-      yield* failure(reading, CancelledError);
+      yield* failureOf(reading, CancelledError);
       assert.match(show(reader), /^<StreamReader exception=RangeError>$/);
     },
   );
@@ -624,7 +638,7 @@ describe("a StreamReader", () => {
       reader.setTransport(new FakeTransport());
       assert.equal(show(reader), "<StreamReader 4 bytes a task waits connected>");
       reader.feedEof();
-      yield* failure(reading, IncompleteReadError);
+      yield* failureOf(reading, IncompleteReadError);
       assert.equal(show(reader), "<StreamReader eof connected>");
       reader.setException(new RangeError("broken"));
       assert.equal(show(reader), "<StreamReader eof exception=RangeError connected>");
@@ -636,7 +650,7 @@ describe("a StreamReader", () => {
     const first = createTask(reader.readline());
     yield* iterate();
     for (const second of [reader.readline(), reader.read(1), reader.readexactly(1), reader.readuntil("x")]) {
-      const error = yield* failure(second, RuntimeError);
+      const error = yield* failureOf(second, RuntimeError);
       assert.match(error.message, /another task is waiting for this StreamReader already/);
     }
     // What needs no waiting is no trouble.
@@ -670,7 +684,7 @@ describe("a StreamReader: cancelling", () => {
       reader.feedData(bytes("ab"));
       // Woken up, but cancelled before it goes on.
       reading.cancel();
-      yield* failure(reading, CancelledError);
+      yield* failureOf(reading, CancelledError);
       assert.equal(yield* rest(reader), "ab");
     }
   });
@@ -684,7 +698,7 @@ describe("a StreamReader: cancelling", () => {
     reader.feedData(bytes("12345"));
     yield* iterate(2);
     reading.cancel();
-    yield* failure(reading, CancelledError);
+    yield* failureOf(reading, CancelledError);
     assert.equal(yield* rest(reader), "12345");
   });
 
@@ -693,7 +707,7 @@ describe("a StreamReader: cancelling", () => {
     const first = createTask(reader.readline());
     yield* iterate();
     first.cancel();
-    yield* failure(first, CancelledError);
+    yield* failureOf(first, CancelledError);
     const second = createTask(reader.readline());
     yield* iterate();
     reader.feedData(bytes("line\n"));
@@ -736,7 +750,7 @@ describe("a StreamReader: back-pressure", () => {
     const transport = new FakeTransport();
     reader.setTransport(transport);
     reader.feedData(bytes("1234567890"));
-    yield* failure(reader.readline(), ValueError);
+    yield* failureOf(reader.readline(), ValueError);
     assert.deepEqual(transport.calls, ["pause", "resume"]);
   });
 

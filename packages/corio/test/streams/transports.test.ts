@@ -1,7 +1,13 @@
 // The layer of callbacks: transports and protocols.
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { createTask, Event, Future, getRunningLoop, run, RuntimeError, sleep, ValueError } from "corio";
-import { createConnection, createServer, openConnection, startServer } from "corio/streams";
+import {
+  connectAcceptedSocket,
+  createConnection,
+  createServer,
+  openConnection,
+  startServer,
+} from "corio/streams";
 import type { BaseTransport, BufferedProtocol, Protocol, Transport } from "corio/streams";
 import { FlowControl } from "../../src/streams/flow-control.ts";
 import { assert, describe, test } from "../support/harness.ts";
@@ -325,6 +331,56 @@ describe("a transport", () => {
     assert.ok((await resumed) <= 50_000);
     assert.deepEqual(calls, ["pause", "resume"]);
     transport.close();
+  });
+
+  testProgram("keeps no more memory for what is not taken than it needs", async () => {
+    const given: Uint8Array[] = [];
+    class Stuck extends Socket {
+      override _write(): void {
+        // Never calls back.
+      }
+      override write(chunk: Uint8Array | string): boolean {
+        given.push(chunk as Uint8Array);
+        return super.write(chunk);
+      }
+    }
+    const [transport] = await connectAcceptedSocket(() => new Recorder(), new Stuck());
+    for (let count = 0; count < 20; count++) {
+      transport.write(bytes("one"));
+      transport.write(bytes("two"));
+      await sleep(0);
+    }
+    await sleep(0);
+    assert.equal(given.map(text).join(""), "onetwo".repeat(20));
+    assert.equal(transport.getWriteBufferSize(), 120);
+    let size = 0;
+    for (const memory of new Set(given.map(({ buffer }) => buffer))) size += memory.byteLength;
+    // Hosts cut short arrays out of larger ones.
+    assert.ok(size < 1024 * 1024, `${size} bytes`);
+    transport.abort();
+  });
+
+  testProgram("is closed when what was written has lost its memory", async () => {
+    const noted = noteExceptions();
+    await using server = await startServer(
+      async (reader, writer) => {
+        await reader.read().catch(() => undefined);
+        writer.close();
+      },
+      LOCALHOST,
+      0,
+    );
+    const [transport, protocol] = await createConnection(() => new Recorder(), LOCALHOST, server.port);
+    const data = bytes("0123456789");
+    transport.write(data.subarray(0, 5));
+    transport.write(data.subarray(5));
+    structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
+    const error = await protocol.lost;
+    assert.ok(error instanceof RuntimeError);
+    assert.deepEqual(
+      noted.map(({ exception }) => exception),
+      [error],
+    );
   });
 
   testProgram("pauses and goes on reading", async () => {

@@ -131,8 +131,9 @@ export function clientHandshake(
   socket: Socket,
   { options, handshakeTimeout }: TlsSettings<ConnectionOptions>,
 ): HostWait<TLSSocket> {
-  const handshake = new Handshake(loop, socket, handshakeTimeout);
+  // First: it throws for a key or a certificate that it cannot read.
   const secured = connect({ ...options, socket });
+  const handshake = new Handshake(loop, socket, handshakeTimeout);
   handshake.watch(secured);
   secured.once("secureConnect", () => handshake.succeed(secured));
   return handshake;
@@ -144,12 +145,13 @@ export function serverHandshake(
   socket: Socket,
   { options, handshakeTimeout }: TlsSettings<TlsOptions>,
 ): HostWait<TLSSocket> {
-  const handshake = new Handshake(loop, socket, handshakeTimeout);
   // A server that listens nowhere: only that checks a client's certificate, and chooses by the name and the protocol.
+  // First, as with the client's: it may throw.
   const server = acceptTls(options, {
     secured: (secured) => handshake.succeed(secured),
     failed: (error) => handshake.fail(error),
   });
+  const handshake = new Handshake(loop, socket, handshakeTimeout);
   handOver(server, socket);
   return handshake;
 }

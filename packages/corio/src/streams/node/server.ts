@@ -26,7 +26,7 @@ import { acceptTls, handOver, serverTls } from "./handshake.ts";
 import type { TlsServerOptions, TlsSettings } from "./handshake.ts";
 import { HostWait } from "../host-wait.ts";
 import { StreamTransport } from "./stream-transport.ts";
-import type { StreamProtocol } from "./stream-transport.ts";
+import type { StreamProtocol, StreamTransportOptions } from "./stream-transport.ts";
 import type { OwnedTransport, TransportOwner } from "../transport-base.ts";
 
 /** Options that all servers have. */
@@ -292,6 +292,10 @@ export class Server implements TransportOwner, LoopResource, AsyncDisposable {
   readonly #tls: TlsSettings<object> | null;
   readonly #tlsServer: TlsServer | null;
   readonly #context: Context = copyContext();
+  /** Of all connections that have no path. */
+  readonly #transportOptions: StreamTransportOptions;
+  /** For all sockets: each is its `this`. */
+  readonly #onSocketClosed: (this: Socket) => void;
   #listeners: readonly Listener[];
   #isListening = false;
   #isClosed = false;
@@ -299,6 +303,8 @@ export class Server implements TransportOwner, LoopResource, AsyncDisposable {
   readonly #clients = new Set<OwnedTransport>();
   /** Connections whose TLS handshake is not over, or that have no protocol yet; those with TLS until they are closed. */
   readonly #sockets = new Set<Socket>();
+  /** Those of them that have a protocol: whatever closes that closes them. */
+  readonly #taken = new WeakSet<Socket>();
   readonly #closing = new WaitQueue("Server", () => "Server.waitClosed");
 
   /** @internal */
@@ -312,6 +318,13 @@ export class Server implements TransportOwner, LoopResource, AsyncDisposable {
     this.#listeners = listeners;
     this.#factory = factory;
     this.#tls = tls;
+    this.#transportOptions = { shutdownTimeout: tls?.shutdownTimeout };
+    const forget = (socket: Socket): void => {
+      this.#forget(socket);
+    };
+    this.#onSocketClosed = function () {
+      forget(this);
+    };
     this.#tlsServer =
       tls === null
         ? null
@@ -375,7 +388,7 @@ export class Server implements TransportOwner, LoopResource, AsyncDisposable {
     }
     if (file === undefined) socket.setNoDelay(true);
     this.#sockets.add(socket);
-    socket.once("close", () => this.#forget(socket));
+    socket.on("close", this.#onSocketClosed);
     if (this.#tlsServer === null) this.#soon(socket, file?.path);
     else handOver(this.#tlsServer, socket);
   }
@@ -389,10 +402,8 @@ export class Server implements TransportOwner, LoopResource, AsyncDisposable {
     let transport: StreamTransport;
     try {
       const protocol = this.#factory(this.#loop) as StreamProtocol<never>;
-      transport = new StreamTransport(this.#loop, socket, protocol, {
-        path,
-        shutdownTimeout: this.#tls?.shutdownTimeout,
-      });
+      const options = path === undefined ? this.#transportOptions : { ...this.#transportOptions, path };
+      transport = new StreamTransport(this.#loop, socket, protocol, options);
     } catch (error) {
       socket.destroy();
       this.#loop.callExceptionHandler({
@@ -404,7 +415,12 @@ export class Server implements TransportOwner, LoopResource, AsyncDisposable {
     }
     transport.owner = this;
     this.attach(transport);
-    if (this.#tls === null) this.#forget(socket);
+    if (this.#tls === null) {
+      // From now on it is the transport's, and keeps nothing of the server's.
+      socket.off("close", this.#onSocketClosed);
+      socket.off("error", ignore);
+      this.#forget(socket);
+    } else this.#taken.add(underTls(socket));
     transport.start(new Future<void>(this.#loop));
   }
 
@@ -537,9 +553,13 @@ export class Server implements TransportOwner, LoopResource, AsyncDisposable {
     this.#noteGone();
   }
 
-  /** Closes all connections: what was written is sent before. asyncio: `close_clients`. */
+  /**
+   * Closes all connections: what was written is sent before. Those whose TLS handshake is not over are cut. asyncio:
+   * `close_clients`.
+   */
   closeClients(): void {
     for (const transport of [...this.#clients]) transport.close();
+    for (const socket of [...this.#sockets]) if (!this.#taken.has(socket)) socket.destroy();
   }
 
   /** Closes all connections at once; what was not sent is lost. asyncio: `abort_clients`. */
@@ -595,6 +615,11 @@ showAs(Server, (server) => {
 
 function ignore(): void {
   // The transport hears of it.
+}
+
+/** The socket that was accepted. Of a server's TLS sockets no host tells it otherwise, but all have this. */
+function underTls(secured: Socket): Socket {
+  return (secured as Socket & { readonly _parent: Socket })._parent;
 }
 
 /** What `serveForever` waits for. */

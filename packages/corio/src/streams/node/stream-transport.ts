@@ -13,6 +13,7 @@ import { localAddress, remoteAddress } from "./addresses.ts";
 import { toTlsUpgrade } from "./handshake.ts";
 import type { SslOptions, StartTlsOptions, TlsUpgrade } from "./handshake.ts";
 import { requireBytes, TransportBase } from "../transport-base.ts";
+import { Unsent } from "./unsent.ts";
 
 /**
  * A stream that has brought so many bytes before the loop came to look is paused meanwhile: a stream of the web's can
@@ -27,6 +28,9 @@ const MOST_STAGED = 128 * 1024;
 
 /** Where that happens, for all sockets of the thread; null while a socket has it. */
 let freeStage: Buffer | null = null;
+
+/** Of every transport for which nothing has arrived: an array that was emptied would keep its place for the next. */
+const noChunks: Uint8Array[] = [];
 
 /** What bytes that arrive are given to. */
 export type StreamProtocol<T extends BaseTransport = Transport> = Protocol<T> | BufferedProtocol<T>;
@@ -59,18 +63,18 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
   protected readonly isPolled: boolean;
   readonly #peername: SocketAddress | string | undefined;
   readonly #sockname: SocketAddress | string | undefined;
-  #chunks: Uint8Array[] = [];
-  /** Bytes in the chunks. */
+  #chunks: Uint8Array[] = noChunks;
+  /** How many of the chunks the protocol has got, while it is being told of them: it may begin TLS meanwhile. */
+  #delivered = 0;
+  /** Bytes in the others. */
   #undelivered = 0;
   #hasStarted = false;
   #isPaused = false;
   #hasEnded = false;
   #isEndDelivered = false;
   #isWriteEnded = false;
-  /** What this iteration has written, in order. */
-  #unsent: Uint8Array[] = [];
-  /** Bytes in it. */
-  #unsentBytes = 0;
+  /** What this iteration has written. */
+  #unsent: Unsent | null = null;
   #wasWritten = false;
   /** `sendfile` is at work: nothing else may come in between. */
   isSendingFile = false;
@@ -118,7 +122,8 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
     if (this.isShuttingDown) return;
     try {
       const bytes = plainBytes(chunk);
-      this.#chunks.push(bytes);
+      if (this.#chunks.length === 0) this.#chunks = [bytes];
+      else this.#chunks.push(bytes);
       this.#undelivered += bytes.length;
       if (this.#undelivered > MOST_UNDELIVERED) this.#readable?.pause();
       this.schedule();
@@ -155,11 +160,7 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
       if (!this.isLost) this.flow.resumeBelow(this.getWriteBufferSize());
     }
     const isHeld = this.#undelivered > MOST_UNDELIVERED;
-    while (this.#chunks.length > 0 && this.#mayDeliver) {
-      const chunk = this.#chunks.shift() as Uint8Array;
-      this.#undelivered -= chunk.length;
-      if (!this.#deliverChunk(chunk)) break;
-    }
+    this.#deliverChunks();
     if (isHeld && this.#mayDeliver) this.#readable?.resume();
     if (this.#hasEnded && !this.#isEndDelivered && this.#chunks.length === 0 && this.#mayDeliver) {
       this.#isEndDelivered = true;
@@ -171,6 +172,17 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
   /** What had arrived before the connection was lost is delivered even to a protocol that has paused. */
   get #mayDeliver(): boolean {
     return this.#hasStarted && !this.isShuttingDown && (!this.#isPaused || this.isLost);
+  }
+
+  #deliverChunks(): void {
+    while (this.#delivered < this.#chunks.length && this.#mayDeliver) {
+      const chunk = this.#chunks[this.#delivered++] as Uint8Array;
+      this.#undelivered -= chunk.length;
+      if (!this.#deliverChunk(chunk)) break;
+    }
+    // A protocol that has closed the connection has thrown away what was left.
+    this.#chunks = this.#delivered >= this.#chunks.length ? noChunks : this.#chunks.slice(this.#delivered);
+    this.#delivered = 0;
   }
 
   #deliverChunk(chunk: Uint8Array): boolean {
@@ -248,8 +260,11 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
       return;
     }
     if (bytes.length === 0) return;
-    if (this.#unsent.push(bytes) === 1) this.loop.scheduler.afterIteration(this.#flush);
-    this.#unsentBytes += bytes.length;
+    if (this.#unsent !== null) this.#unsent.add(bytes);
+    else {
+      this.#unsent = new Unsent(bytes);
+      this.loop.scheduler.afterIteration(this.#flush);
+    }
     if (this.getWriteBufferSize() <= this.flow.high) return;
     this.#flush();
     this.flow.pauseAbove(writable.writableLength);
@@ -262,33 +277,36 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
   readonly #flush = (): void => {
     const writable = this.#writable;
     const unsent = this.#unsent;
-    const [first] = unsent;
-    if (first === undefined || writable === null) return;
-    const size = this.#unsentBytes;
-    this.#unsent = [];
-    this.#unsentBytes = 0;
+    if (unsent === null || writable === null) return;
+    this.#unsent = null;
     if (writable.destroyed) return;
-    if (unsent.length === 1) writable.write(first, this.#onWritten);
-    else if (this.isPolled && size <= MOST_STAGED && unsent.every(isShort))
-      this.#writeStaged(writable, unsent);
+    const pieces = unsent.pieces();
+    if (pieces === null) {
+      const error = new RuntimeError("the memory of what was written was transferred, or made smaller");
+      this.fail(error, "Fatal error: what was written cannot be sent");
+    } else if (pieces.length === 1) writable.write(pieces[0], this.#onWritten);
+    else if (this.isPolled && unsent.size <= MOST_STAGED && pieces.every(isShort))
+      this.#writeTogether(writable, pieces, unsent.size);
     else {
       writable.cork();
-      for (const piece of unsent) writable.write(piece, this.#onWritten);
+      for (const piece of pieces) writable.write(piece, this.#onWritten);
       writable.uncork();
     }
   };
 
   /** Short pieces go as one: a copy of them costs a fraction of what the host does for each. */
-  #writeStaged(writable: Writable, pieces: readonly Uint8Array[]): void {
-    const stage = (freeStage ??= Buffer.allocUnsafeSlow(MOST_STAGED));
-    let size = 0;
+  #writeTogether(writable: Writable, pieces: readonly Uint8Array[], size: number): void {
+    // The host keeps what it cannot send at once, and with TLS all of it: no stage may lie there for a few bytes.
+    const isKept = writable.writableLength > 0 || this.isTls;
+    const memory = isKept ? Buffer.allocUnsafe(size) : (freeStage ??= Buffer.allocUnsafeSlow(MOST_STAGED));
+    let end = 0;
     for (const piece of pieces) {
-      stage.set(piece, size);
-      size += piece.length;
+      memory.set(piece, end);
+      end += piece.length;
     }
-    writable.write(stage.subarray(0, size), this.#onWritten);
+    writable.write(memory.subarray(0, end), this.#onWritten);
     // A socket that has nothing to write is done with it; mostly the system has taken everything at once.
-    if (writable.writableLength > 0) freeStage = null;
+    if (memory === freeStage && writable.writableLength > 0) freeStage = null;
   }
 
   writeEof(): void {
@@ -310,7 +328,7 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
   }
 
   getWriteBufferSize(): number {
-    return this.#unsentBytes + (this.#writable?.writableLength ?? 0);
+    return (this.#unsent?.size ?? 0) + (this.#writable?.writableLength ?? 0);
   }
 
   // ── Closing ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -318,7 +336,7 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
   close(): void {
     if (this.isShuttingDown) return;
     this.isShuttingDown = true;
-    this.#chunks = [];
+    this.#chunks = noChunks;
     const writable = this.#writable;
     if (writable === null || writable.writableFinished || writable.errored !== null) {
       this.destroy();
@@ -326,7 +344,9 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
     }
     this.#flush();
     writable.once("finish", () => {
-      this.destroy();
+      // Deno often does not tell that a TLS connection has ended: it would wait in vain.
+      if (this.isTls && host.name !== "deno") this.#destroyAtEnd();
+      else this.destroy();
     });
     if (!this.#isWriteEnded) writable.end();
     const timeout = this.#options.shutdownTimeout;
@@ -337,8 +357,24 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
     });
   }
 
+  /**
+   * TLS is over when the peer has said so, too. Before that it may have sent something, if only a ticket: the system
+   * resets a connection that is closed with anything unread, and what the peer has not read yet is lost to it.
+   */
+  #destroyAtEnd(): void {
+    const readable = this.#readable;
+    if (readable === null || readable.readableEnded) {
+      this.destroy();
+      return;
+    }
+    readable.once("end", () => {
+      this.destroy();
+    });
+    readable.resume();
+  }
+
   protected destroy(): void {
-    this.#chunks = [];
+    this.#chunks = noChunks;
     this.#stream.destroy();
   }
 
@@ -395,9 +431,10 @@ export class StreamTransport extends TransportBase<StreamProtocol<BaseTransport>
     socket.off("data", this.#onData);
     socket.off("end", this.#onEnd);
     socket.off("close", this.#onClose);
-    const chunks = buffered.length > 0 ? [buffered, ...this.#chunks] : this.#chunks;
-    for (const chunk of [...chunks].reverse()) socket.unshift(chunk);
-    this.#chunks = [];
+    const chunks = this.#chunks.slice(this.#delivered);
+    if (buffered.length > 0) chunks.unshift(buffered);
+    for (const chunk of chunks.reverse()) socket.unshift(chunk);
+    this.#chunks = noChunks;
     this.leave();
     return socket;
   }
