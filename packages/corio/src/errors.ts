@@ -253,16 +253,28 @@ export function isKeyboardInterrupt(error: unknown): boolean {
 }
 
 function hasCode(error: unknown, code: CorioErrorCode): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === code;
+  try {
+    return error instanceof Error && (error as { code?: unknown }).code === code;
+  } catch {
+    // What cannot even be looked at (a throwing getter, a revoked proxy) is none of ours.
+    return false;
+  }
 }
 
 /** What bad input was: for error messages. */
 export function describeValue(value: unknown): string {
   if (value === null) return "null";
-  if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
+  if (typeof value === "function") return `function ${nameOf(value) ?? "(anonymous)"}`;
   if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "object") return value.constructor.name || "an object";
+  if (typeof value === "object")
+    return nameOf((value as { constructor?: unknown }).constructor) ?? "an object";
   return host.inspect(value);
+}
+
+/** Objects without a prototype have no constructor, and a class may have a static `name`. */
+function nameOf(named: unknown): string | undefined {
+  const name: unknown = typeof named === "function" ? named.name : undefined;
+  return typeof name === "string" && name !== "" ? name : undefined;
 }
 
 /** The error for an argument of the wrong kind: what was expected, what came, what to do. */

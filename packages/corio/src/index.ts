@@ -16,7 +16,7 @@ export type { Clock } from "./loop/clock.ts";
 
 // Coroutines.
 export { coroutine, Coroutine, isCoroutine, isCoroutineFunction } from "./futures/coroutine.ts";
-export type { AsyncCallee, GeneratorCallee } from "./futures/coroutine.ts";
+export type { AsyncCallee, CoroutineFunction, GeneratorCallee, Retypable } from "./futures/coroutine.ts";
 export type { Awaitable, Steps, Suspension } from "./futures/awaitable.ts";
 export type { CoroutineLike } from "./futures/to-coroutine.ts";
 export { aclosing } from "./library/aclosing.ts";
@@ -47,6 +47,7 @@ export type {
   CompletedFuture,
   Completions,
   CompletionsAgain,
+  CompletionsIterator,
 } from "./library/as-completed.ts";
 export { shield } from "./library/shield.ts";
 export { amap, map } from "./library/amap.ts";
@@ -81,7 +82,13 @@ export type { WithBody } from "./library/body-call.ts";
 
 // Queues.
 export { Queue } from "./library/queue.ts";
-export type { QueueOptions, QueueStatistics, QueueStore, ShutdownOptions } from "./library/queue.ts";
+export type {
+  QueueIterator,
+  QueueOptions,
+  QueueStatistics,
+  QueueStore,
+  ShutdownOptions,
+} from "./library/queue.ts";
 export { PriorityQueue } from "./library/priority-queue.ts";
 export type { PriorityQueueOptions } from "./library/priority-queue.ts";
 export type { Compare } from "./library/binary-heap.ts";

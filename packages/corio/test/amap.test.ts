@@ -304,4 +304,9 @@ describe("amap", () => {
     assert.deepEqual(yield* collect(amap(["a", "b"].keys(), work, { concurrency: 2 })), [0, 1]);
     assert.equal(names.size, 2);
   });
+
+  testScript("takes the characters of a string", function* () {
+    const upper = (item: string): Promise<string> => Promise.resolve(item.toUpperCase());
+    assert.deepEqual(yield* collect(amap("abc", upper, { concurrency: 2 })), ["A", "B", "C"]);
+  });
 });

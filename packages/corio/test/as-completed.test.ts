@@ -225,4 +225,25 @@ describe("asCompleted", () => {
     assert.equal(yield* wait(second as Task<string>), "a");
     assert.equal(now(), 1);
   });
+
+  testScript("has any number of waiters, each of which leaves without a search", function* () {
+    const futures = Array.from({ length: 100_000 }, () => new Future<number>());
+    const waiters = Array.from(asCompleted(futures), (next) => createTask(next));
+    yield* wait(sleep(0));
+    // From the back: quadratic time would be minutes.
+    for (const waiter of waiters.slice(1).reverse()) waiter.cancel();
+    for (const [index, future] of futures.entries()) future.setResult(index);
+    assert.equal(yield* wait(waiters[0] as Task<number>), 0);
+  });
+
+  testScript("gives a large number of those that are done without moving the others", function* () {
+    const futures = Array.from({ length: 200_000 }, (_, index) => {
+      const future = new Future<number>();
+      future.setResult(index);
+      return future;
+    });
+    let sum = 0;
+    for (const next of asCompleted(futures)) sum += yield* wait(next);
+    assert.equal(sum, (200_000 * 199_999) / 2);
+  });
 });

@@ -14,10 +14,11 @@ import {
 } from "corio";
 import type { Coroutine, Task } from "corio";
 import { VirtualClock } from "corio/testing";
+import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import type { Script } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
+import { iterate, show, testShownScript } from "./support/primitives.ts";
 
 const PARTIES = 5;
 
@@ -228,7 +229,7 @@ describe("a barrier", () => {
     first.cancel();
     yield* iterate();
     assert.equal(barrier.nWaiting, 1);
-    yield* failure(first, CancelledError);
+    yield* failureOf(first, CancelledError);
     const third = createTask(barrier.wait());
     yield* iterate();
     assert.equal(barrier.nWaiting, 2);
@@ -260,7 +261,7 @@ describe("a barrier", () => {
       const barrier = new Barrier(PARTIES);
       let broken = 0;
       const work = form.define(function* work() {
-        const error = yield* failure(barrier.wait(), BrokenBarrierError);
+        const error = yield* failureOf(barrier.wait(), BrokenBarrierError);
         assert.match(error.message, /reset while the task waited/);
         broken++;
       });
@@ -336,7 +337,7 @@ describe("a barrier", () => {
       let broken = 0;
       let passed = 0;
       const work = form.define(function* work() {
-        yield* failure(barrier.wait(), BrokenBarrierError);
+        yield* failureOf(barrier.wait(), BrokenBarrierError);
         broken++;
         yield* wait(barrier.wait());
         passed++;
@@ -378,7 +379,7 @@ describe("a barrier", () => {
     yield* wait(createTask(barrier.abort()));
     assert.equal(barrier.nWaiting, 0);
     assert.equal(barrier.broken, true);
-    assert.match((yield* failure(barrier.wait(), BrokenBarrierError)).message, /the barrier is broken/);
+    assert.match((yield* failureOf(barrier.wait(), BrokenBarrierError)).message, /the barrier is broken/);
     yield* wait(barrier.reset());
     assert.equal(yield* wait(barrier.wait()), 0);
     assertAtRest(barrier);
@@ -402,7 +403,7 @@ describe("a barrier", () => {
         }
         if (++count > half) yield* wait(barrier.abort());
         else {
-          yield* failure(barrier.wait(), BrokenBarrierError);
+          yield* failureOf(barrier.wait(), BrokenBarrierError);
           brokenLater++;
         }
       });

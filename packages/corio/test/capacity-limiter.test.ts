@@ -14,10 +14,11 @@ import {
 } from "corio";
 import type { Task } from "corio";
 import { VirtualClock } from "corio/testing";
+import { failureOf } from "./support/blocks.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
 import type { Form } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
+import { iterate, show, testShownScript } from "./support/primitives.ts";
 
 /** A task that borrows a token, says its number, and keeps the token for some seconds. */
 function borrower(
@@ -81,7 +82,7 @@ describe("a capacity limiter", () => {
   testScript("lends a borrower only one", function* () {
     const limiter = new CapacityLimiter(5);
     yield* wait(limiter.acquire());
-    const error = yield* failure(limiter.acquire(), RuntimeError);
+    const error = yield* failureOf(limiter.acquire(), RuntimeError);
     assert.match(error.message, /has a token of this CapacityLimiter already/);
     assert.throws(() => limiter.acquireNowait(), RuntimeError);
     limiter.release();
@@ -107,7 +108,7 @@ describe("a capacity limiter", () => {
     assert.throws(() => limiter.acquireOnBehalfOfNowait(other), WouldBlock);
     const waiting = createTask(limiter.acquireOnBehalfOf(other));
     yield* iterate(2);
-    const again = yield* failure(limiter.acquireOnBehalfOf(other), RuntimeError);
+    const again = yield* failureOf(limiter.acquireOnBehalfOf(other), RuntimeError);
     assert.match(again.message, /waits for a token of this CapacityLimiter already/);
     limiter.releaseOnBehalfOf(one);
     yield* wait(waiting);
@@ -190,7 +191,7 @@ describe("a capacity limiter", () => {
     const limiter = new CapacityLimiter(1);
     const inside = yield* wait(limiter.with(() => limiter.borrowedTokens));
     assert.equal(inside, 1);
-    const error = yield* failure(
+    const error = yield* failureOf(
       limiter.with(() => {
         throw new RangeError("inside");
       }),

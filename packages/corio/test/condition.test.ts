@@ -12,10 +12,11 @@ import {
   sleep,
 } from "corio";
 import { VirtualClock } from "corio/testing";
+import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import type { Form } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
+import { iterate, show, testShownScript } from "./support/primitives.ts";
 
 /** Tasks that wait for the condition and then say their number; they keep the lock, or give it back. */
 function waiters(form: Form, condition: Condition, result: number[], count: number, giveBack: boolean) {
@@ -76,7 +77,7 @@ describe("a condition", () => {
       yield* wait(condition.acquire());
       const task = createTask(condition.wait());
       getRunningLoop().callSoon(() => task.cancel());
-      yield* failure(task, CancelledError);
+      yield* failureOf(task, CancelledError);
       assert.equal(condition.statistics().tasksWaiting, 0);
       assert.equal(condition.locked(), true);
     },
@@ -97,7 +98,7 @@ describe("a condition", () => {
       getRunningLoop().callSoon(() => {
         condition.release();
       });
-      yield* failure(task, CancelledError);
+      yield* failureOf(task, CancelledError);
       assert.equal(condition.locked(), true);
     },
   );
@@ -148,14 +149,17 @@ describe("a condition", () => {
       assert.equal(task.done(), false);
     }
     condition.release();
-    assert.equal((yield* failure(task, CancelledError)).message, "third");
+    assert.equal((yield* failureOf(task, CancelledError)).message, "third");
     assert.equal(condition.locked(), false);
     assert.equal(task.cancelling(), 3);
   });
 
   testScript("is waited for with the lock only [ConditionTests.test_wait_unacquired]", function* () {
     const condition = new Condition();
-    assert.match((yield* failure(condition.wait(), RuntimeError)).message, /Condition\.wait needs the lock/);
+    assert.match(
+      (yield* failureOf(condition.wait(), RuntimeError)).message,
+      /Condition\.wait needs the lock/,
+    );
   });
 
   testScript(
@@ -199,7 +203,7 @@ describe("a condition", () => {
       const condition = new Condition();
       const value = [1, 2, 3];
       assert.equal(yield* wait(condition.waitFor(() => value)), value);
-      yield* failure(
+      yield* failureOf(
         condition.waitFor(() => false),
         RuntimeError,
       );
@@ -212,13 +216,13 @@ describe("a condition", () => {
     const fail = (): never => {
       throw error;
     };
-    assert.equal(yield* failure(condition.waitFor(fail), RangeError), error);
+    assert.equal(yield* failureOf(condition.waitFor(fail), RangeError), error);
   });
 
   testScript("refuses an async predicate and what is not a function", function* () {
     const condition = new Condition();
     assert.throws(() => condition.waitFor(true as never), /Condition\.waitFor expects a function, got true/);
-    const error = yield* failure(
+    const error = yield* failureOf(
       condition.waitFor(() => Promise.resolve(false)),
       Error,
     );
@@ -351,7 +355,7 @@ describe("a condition", () => {
       ),
     );
     getRunningLoop().callLater(0.5, () => task.cancel());
-    yield* failure(task, CancelledError);
+    yield* failureOf(task, CancelledError);
     assert.equal(getRunningLoop().time(), 0.5);
     assert.equal(condition.locked(), false);
   });
@@ -364,7 +368,7 @@ describe("a condition", () => {
       const task = createTask(
         condition.with(
           form.define(function* () {
-            raised = yield* failure(
+            raised = yield* failureOf(
               condition.waitFor(() => false),
               CancelledError,
             );
@@ -374,7 +378,7 @@ describe("a condition", () => {
       );
       yield* iterate();
       task.cancel("foo");
-      const error = yield* failure(task, CancelledError);
+      const error = yield* failureOf(task, CancelledError);
       assert.equal(error.message, "foo");
       assert.equal(error, raised);
     },
@@ -389,7 +393,7 @@ describe("a condition", () => {
       const task = createTask(
         condition.with(
           form.define(function* () {
-            raised = yield* failure(
+            raised = yield* failureOf(
               condition.waitFor(() => wake),
               CancelledError,
             );
@@ -404,7 +408,7 @@ describe("a condition", () => {
       yield* iterate();
       task.cancel("foo");
       condition.release();
-      const error = yield* failure(task, CancelledError);
+      const error = yield* failureOf(task, CancelledError);
       assert.equal(error.message, "foo");
       assert.equal(error, raised);
     },

@@ -209,6 +209,21 @@ describe("an eager generator task", () => {
       assert.equal(all.done(), true);
       assert.deepEqual(all.result(), [1, 2]);
     }));
+
+  test("that settles what the gather took before it tells of that later, as any future does", () =>
+    eagerly(async () => {
+      const boom = new RangeError("boom");
+      for (const mentions of [1, 2]) {
+        const future = getRunningLoop().createFuture();
+        // eslint-disable-next-line require-yield -- it does not suspend
+        const settle = coroutine(function* settle() {
+          future.setException(boom);
+        });
+        const all = mentions === 1 ? gather(future, settle()) : gather(future, settle(), future);
+        assert.equal(all.done(), false);
+        assert.equal(await all.catch((error: unknown) => error), boom);
+      }
+    }));
 });
 
 describe("an eager native task", () => {

@@ -1,8 +1,9 @@
 import { CancelledError, createTask, Event, getRunningLoop, run, RuntimeError } from "corio";
 import { VirtualClock } from "corio/testing";
+import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
+import { iterate, show, testShownScript } from "./support/primitives.ts";
 
 describe("an event", () => {
   testShownScript("shows whether it is set, and how many wait [EventTests.test_repr]", function* () {
@@ -51,7 +52,7 @@ describe("an event", () => {
     const event = new Event();
     const task = createTask(event.wait());
     getRunningLoop().callSoon(() => task.cancel());
-    yield* failure(task, CancelledError);
+    yield* failureOf(task, CancelledError);
     assert.deepEqual(event.statistics(), { isSet: false, tasksWaiting: 0 });
   });
 

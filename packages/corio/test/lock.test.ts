@@ -16,9 +16,10 @@ import {
   sleep,
 } from "corio";
 import { VirtualClock } from "corio/testing";
+import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
+import { iterate, show, testShownScript } from "./support/primitives.ts";
 
 describe("a lock", () => {
   testShownScript("shows whether it is locked, and how many wait [LockTests.test_repr]", function* () {
@@ -78,7 +79,7 @@ describe("a lock", () => {
     yield* wait(lock.acquire());
     const task = createTask(lock.acquire());
     getRunningLoop().callSoon(() => task.cancel());
-    yield* failure(task, CancelledError);
+    yield* failureOf(task, CancelledError);
     assert.deepEqual(lock.statistics(), { locked: true, tasksWaiting: 0 });
   });
 
@@ -135,7 +136,7 @@ describe("a lock", () => {
         first.cancel();
         lock.release();
       });
-      yield* failure(first, CancelledError);
+      yield* failureOf(first, CancelledError);
       assert.equal(locks, 1);
       assert.equal(calls, 3);
       assert.equal(first.cancelled(), true);
@@ -403,12 +404,12 @@ describe("lock.with", () => {
       yield* iterate();
       throw new RangeError("inside");
     });
-    assert.equal((yield* failure(lock.with(fail), RangeError)).message, "inside");
+    assert.equal((yield* failureOf(lock.with(fail), RangeError)).message, "inside");
     assert.equal(lock.locked(), false);
     const failAtOnce = (): never => {
       throw new RangeError("at once");
     };
-    assert.equal((yield* failure(lock.with(failAtOnce), RangeError)).message, "at once");
+    assert.equal((yield* failureOf(lock.with(failAtOnce), RangeError)).message, "at once");
     assert.equal(lock.locked(), false);
   });
 
@@ -424,7 +425,7 @@ describe("lock.with", () => {
     yield* iterate();
     assert.equal(lock.locked(), true);
     task.cancel();
-    yield* failure(task, CancelledError);
+    yield* failureOf(task, CancelledError);
     assert.equal(lock.locked(), false);
   });
 
@@ -439,7 +440,7 @@ describe("lock.with", () => {
     );
     yield* iterate();
     task.cancel();
-    yield* failure(task, CancelledError);
+    yield* failureOf(task, CancelledError);
     assert.equal(ran, false);
     assert.equal(lock.locked(), true);
   });

@@ -20,10 +20,11 @@ import {
   ValueError,
 } from "corio";
 import { VirtualClock } from "corio/testing";
+import { failureOf } from "./support/blocks.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
 import type { Script } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
+import { iterate, show, testShownScript } from "./support/primitives.ts";
 
 function* putAll<T>(queue: Queue<T>, items: readonly T[]): Script<void> {
   for (const item of items) yield* wait(queue.put(item));
@@ -229,7 +230,7 @@ describe("queue.get", () => {
       const queue = new Queue<number>(5);
       const task = createTask(queue.get());
       getRunningLoop().callLater(0.1, () => task.cancel());
-      yield* failure(task, CancelledError);
+      yield* failureOf(task, CancelledError);
       assert.equal(queue.statistics().gettersWaiting, 0);
     },
   );
@@ -243,7 +244,7 @@ describe("queue.get", () => {
       queue.putNowait(1);
       queue.putNowait(2);
       reader.cancel();
-      yield* failure(reader, CancelledError);
+      yield* failureOf(reader, CancelledError);
       assert.equal(yield* wait(createTask(queue.get())), 1);
     },
   );
@@ -348,7 +349,7 @@ describe("queue.put", () => {
       yield* iterate();
       assert.equal(queue.getNowait(), 1);
       writer.cancel();
-      yield* failure(writer, CancelledError);
+      yield* failureOf(writer, CancelledError);
       yield* wait(createTask(queue.put(2)));
       assert.equal(queue.getNowait(), 2);
       assert.equal(queue.qsize(), 0);
@@ -428,7 +429,7 @@ describe("queue.put", () => {
       yield* iterate();
       assert.equal(queue.statistics().puttersWaiting, 1);
       task.cancel();
-      yield* failure(task, CancelledError);
+      yield* failureOf(task, CancelledError);
       assert.equal(queue.statistics().puttersWaiting, 0);
     },
   );
@@ -443,7 +444,7 @@ describe("queue.put", () => {
       yield* iterate();
       queue.getNowait();
       first.cancel();
-      yield* failure(first, CancelledError);
+      yield* failureOf(first, CancelledError);
       yield* iterate();
       assert.equal(second.done(), true);
       assert.equal(queue.getNowait(), 3);
@@ -592,11 +593,11 @@ for (const QueueClass of [Queue, LifoQueue, PriorityQueue]) {
 
   describe(`${QueueClass.name}.shutdown`, () => {
     function* assertOver(queue: Queue<string>): Script<void> {
-      yield* failure(queue.put("data"), QueueShutDown);
+      yield* failureOf(queue.put("data"), QueueShutDown);
       assert.throws(() => {
         queue.putNowait("data");
       }, QueueShutDown);
-      yield* failure(queue.get(), QueueShutDown);
+      yield* failureOf(queue.get(), QueueShutDown);
       assert.throws(() => queue.getNowait(), QueueShutDown);
     }
 
@@ -609,7 +610,7 @@ for (const QueueClass of [Queue, LifoQueue, PriorityQueue]) {
       yield* wait(queue.join());
       yield* iterate();
       assert.equal(getter.done(), true);
-      yield* failure(getter, QueueShutDown);
+      yield* failureOf(getter, QueueShutDown);
       yield* assertOver(queue);
     });
 
@@ -624,7 +625,7 @@ for (const QueueClass of [Queue, LifoQueue, PriorityQueue]) {
       assert.equal(queue.qsize(), 1);
       yield* iterate();
       assert.equal(putter.done(), true);
-      yield* failure(putter, QueueShutDown);
+      yield* failureOf(putter, QueueShutDown);
       assert.equal(yield* wait(queue.get()), "data");
       yield* iterate();
       assert.equal(joiner.done(), false);
@@ -763,7 +764,7 @@ describe("a queue's reports", () => {
       isShutDown: false,
     });
     queue.shutdown(true);
-    yield* failure(putter, QueueShutDown);
+    yield* failureOf(putter, QueueShutDown);
     assert.deepEqual(queue.statistics(), {
       size: 0,
       maxsize: 1,

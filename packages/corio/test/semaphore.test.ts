@@ -15,10 +15,11 @@ import {
 } from "corio";
 import type { Task } from "corio";
 import { VirtualClock } from "corio/testing";
+import { failureOf } from "./support/blocks.ts";
 import { testScript, wait } from "./support/forms.ts";
 import type { Form } from "./support/forms.ts";
 import { assert, describe, test } from "./support/harness.ts";
-import { failure, iterate, show, testShownScript } from "./support/primitives.ts";
+import { iterate, show, testShownScript } from "./support/primitives.ts";
 
 /** A task that acquires and then says its number. */
 function taker(form: Form, semaphore: Semaphore, result: number[], number: number): Task<true> {
@@ -99,7 +100,7 @@ describe("a semaphore", () => {
     yield* wait(semaphore.acquire());
     const task = createTask(semaphore.acquire());
     getRunningLoop().callSoon(() => task.cancel());
-    yield* failure(task, CancelledError);
+    yield* failureOf(task, CancelledError);
     assert.equal(waitingAt(semaphore), 0);
   });
 

@@ -231,4 +231,18 @@ describe("shield", () => {
     });
     assert.deepEqual(log, ["cancelled"]);
   });
+
+  test("a hundred thousand shields of one future give it up without a search", () =>
+    simulate(async () => {
+      const inner = new Future<void>();
+      const outers = Array.from({ length: 100_000 }, () => shield(inner));
+      // Quadratic time would be minutes.
+      for (const outer of outers) outer.cancel();
+      await sleep(0);
+      assert.equal(
+        outers.every((outer) => outer.cancelled()),
+        true,
+      );
+      inner.setResult();
+    }));
 });

@@ -15,6 +15,7 @@ import {
   sleep,
   Task,
   ValueError,
+  timeout,
 } from "corio";
 import type { Coroutine } from "corio";
 import { VirtualClock } from "corio/testing";
@@ -392,6 +393,60 @@ describe("createTask", () => {
       await sleep(0);
       assert.equal(listeners.size, 0);
     }));
+
+  test("shares one listener with all that follow the signal: hosts warn of more than ten", () =>
+    simulate(async () => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      let listeners = 0;
+      const add = signal.addEventListener.bind(signal);
+      signal.addEventListener = ((type: string, listener: never, options: never) => {
+        listeners++;
+        add(type, listener, options);
+      }) as never;
+      const tasks = Array.from({ length: 20 }, () =>
+        createTask(() => timeout(5, () => sleep(9), { signal }), { signal }),
+      );
+      await sleep(1);
+      assert.equal(listeners, 1);
+      tasks[3]?.cancel("alone");
+      await sleep(1);
+      assert.deepEqual(
+        tasks.map((task) => task.done()),
+        tasks.map((task) => task === tasks[3]),
+      );
+      controller.abort("all");
+      await sleep(1);
+      assert.deepEqual(
+        tasks.map((task) => task.cancelled()),
+        tasks.map(() => true),
+      );
+    }));
+
+  test("what is thrown may be frozen, or an error that cannot be looked at", async () => {
+    const unreadable = Object.defineProperty(new Error("unreadable"), "stack", {
+      get: () => {
+        throw new Error("getter");
+      },
+    });
+    const revocable = Proxy.revocable({}, {});
+    revocable.revoke();
+    for (const thrown of [Object.freeze(new Error("frozen")), unreadable, revocable.proxy]) {
+      const outcome = await run(
+        async () => {
+          const task = createTask(async () => {
+            await sleep(1);
+            throw thrown;
+          });
+          await Promise.resolve();
+          await sleep(2);
+          return { exception: task.exception() };
+        },
+        { clock: new VirtualClock(), debug: true },
+      );
+      assert.equal(outcome.exception === thrown, true);
+    }
+  });
 
   test("refuses options that are none, and does nothing", () =>
     simulate(async () => {

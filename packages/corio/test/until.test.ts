@@ -1,4 +1,16 @@
-import { CancelledError, createTask, currentTask, Future, getRunningLoop, run, sleep, until } from "corio";
+import {
+  CancelledError,
+  createTask,
+  currentTask,
+  Future,
+  gather,
+  getRunningLoop,
+  run,
+  shield,
+  sleep,
+  until,
+  waitFor,
+} from "corio";
 import { VirtualClock } from "corio/testing";
 import { assert, describe, takeUnhandledRejections, test } from "./support/harness.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
@@ -311,5 +323,46 @@ describe("until(function)", () => {
       task.cancel("stop");
       await assert.rejects(task, CancelledError);
       assert.deepEqual(log, ["generator", "cleaned up"]);
+    }));
+
+  test("calls the then of another library's thenable once: that of a query builder sends the query", () =>
+    simulate(async () => {
+      let sent = 0;
+      const query: PromiseLike<string> = {
+        then: (onFulfilled, onRejected) => {
+          sent++;
+          return Promise.resolve("rows").then(onFulfilled, onRejected);
+        },
+      };
+      until(query).close();
+      assert.equal(sent, 0);
+      assert.equal(await until(query), "rows");
+      assert.equal(sent, 1);
+      assert.equal(await until(() => query), "rows");
+      assert.equal(sent, 2);
+      assert.deepEqual(await gather(query, shield(query)), ["rows", "rows"]);
+      assert.equal(sent, 4);
+    }));
+
+  test("says what it was given, also of an object without a prototype", () => {
+    assert.throws(() => until(Object.create(null) as never), /until expects .*, got an object$/);
+  });
+
+  test("takes the first answer of a thenable that gives several", () =>
+    simulate(async () => {
+      const wild = {
+        then: (onFulfilled: (value: string) => void, onRejected: (error: unknown) => void) => {
+          onFulfilled("first");
+          onFulfilled("second");
+          onRejected(new Error("third"));
+          throw new Error("fourth");
+        },
+      } as unknown as PromiseLike<string>;
+      assert.deepEqual(
+        [await until(wild), await until(() => wild), await waitFor(wild, 1), await gather(wild)],
+        ["first", "first", "first", ["first"]],
+      );
+      // The virtual clock is not held up: nothing is thought to be under way any more.
+      await sleep(5);
     }));
 });

@@ -60,6 +60,36 @@ const generatedIdentity = coroutine(function* generatedIdentity<T>(value: T) {
 });
 expectTypeOf(generatedIdentity(Number("5"))).toEqualTypeOf<Coroutine<number>>();
 
+// A default value gives its parameter the type, as in any function.
+const withDefault = coroutine(async function withDefault(url: string, retries = 3, { deep = false } = {}) {
+  expectTypeOf(retries).toEqualTypeOf<number>();
+  expectTypeOf(deep).toEqualTypeOf<boolean>();
+  return url;
+});
+expectTypeOf(withDefault).parameters.toEqualTypeOf<
+  [url: string, retries?: number | undefined, options?: { deep?: boolean | undefined } | undefined]
+>();
+expectTypeOf(withDefault("x")).toEqualTypeOf<Coroutine<string>>();
+// @ts-expect-error: not of the default value's type
+withDefault("x", "3");
+const generatedWithDefault = coroutine(function* generatedWithDefault<T>(value: T, times = 1) {
+  expectTypeOf(times).toEqualTypeOf<number>();
+  yield* sleep(times);
+  return [value];
+});
+expectTypeOf(generatedWithDefault(Boolean(1), 2)).toEqualTypeOf<Coroutine<boolean[]>>();
+
+// Type parameters that only tie parameters to one another.
+const forEach = coroutine(async function forEach<T>(items: readonly T[], body: (item: T) => Promise<void>) {
+  for (const item of items) await body(item);
+});
+expectTypeOf(forEach([1], async (item: number) => sleep(item))).toEqualTypeOf<Coroutine<void>>();
+// @ts-expect-error: the body is for other items
+forEach([1], async (item: string) => sleep(item.length));
+
+// @ts-expect-error: a parameter has no type
+coroutine(async (_value) => {});
+
 const nothing = coroutine(async () => {});
 expectTypeOf(nothing).toBeCallableWith();
 expectTypeOf(nothing()).toEqualTypeOf<Coroutine<void>>();

@@ -259,6 +259,38 @@ export type GeneratorCallee<This, Parameters extends unknown[], T> = (
   ...parameters: Parameters
 ) => Steps<T>;
 
+/** The type of what `coroutine` makes of a function of this type: the same parameters, and a coroutine as the result. */
+export type CoroutineFunction<Callee> = Callee extends (
+  this: infer This,
+  ...parameters: infer Parameters
+) => infer Result
+  ? // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- the `this` of a plain call
+    (this: unknown extends This ? void : This, ...parameters: Parameters) => Coroutine<ResultOf<Result>>
+  : never;
+
+type ResultOf<Result> =
+  Result extends PromiseLike<infer T> ? T : Result extends Generator<unknown, infer T, unknown> ? T : never;
+
+/**
+ * Refuses what is no function for `coroutine`, and functions with type parameters that would be lost: a type that was
+ * taken apart and put together again has none, and does not fit any more. The first look at a function with a default
+ * value, or without types, comes before its type is known.
+ */
+export type Retypable<F> = UnknownFunction extends F
+  ? unknown
+  : F extends (...parameters: never) => Promise<unknown> | Steps<unknown>
+    ? (
+        F extends (this: infer This, ...parameters: infer Parameters) => infer Result
+          ? (this: This, ...parameters: Parameters) => Result
+          : never
+      ) extends F
+      ? unknown
+      : never
+    : never;
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- a type with a signature would be the context of the function, in which a parameter with a default value is unknown
+type UnknownFunction = Function;
+
 const generatorFunctionPrototype: object = Object.getPrototypeOf(function* () {
   // Only its prototype is wanted.
 }) as object;
@@ -295,7 +327,10 @@ export function isGeneratorFunction(value: unknown): value is (...parameters: ne
  * Hello, Ada Hello again, Ada
  * ```
  */
+// The first form takes the function's type as a whole: so TypeScript looks at the function by itself, and a default value
+// gives its parameter the type. The others take it apart, which is how type parameters are kept.
 /* eslint-disable @typescript-eslint/unified-signatures -- one overload a form: what is generic in a function stays generic only so */
+export function coroutine<F extends UnknownFunction>(callee: F & Retypable<F>): CoroutineFunction<F>;
 export function coroutine<Parameters extends unknown[], T, This = void>(
   callee: GeneratorCallee<This, Parameters, T>,
 ): (this: This, ...parameters: Parameters) => Coroutine<T>;

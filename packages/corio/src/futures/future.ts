@@ -294,6 +294,11 @@ export function setDefaultLoop(find: () => EventLoop): void {
   defaultLoop = find;
 }
 
+/** An error that cannot even be looked at (a throwing getter, a proxy) is passed on like any other. */
 function readStack(error: unknown): unknown {
-  return error instanceof Error ? error.stack : undefined;
+  try {
+    return error instanceof Error ? error.stack : undefined;
+  } catch {
+    return undefined;
+  }
 }

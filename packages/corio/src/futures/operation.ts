@@ -18,3 +18,14 @@ export abstract class Operation<T> extends Coroutine<T> {
 
   abstract override begin(task: Task): Body<T>;
 }
+
+/**
+ * Puts `then` on the prototypes of classes whose objects are awaited for each message. `await` looks it up by name, one
+ * prototype after another and with no cache: from the third one on that is 14 of 220 ns.
+ */
+export function keepThenAtHand(
+  ...classes: readonly (abstract new (...parameters: never) => Operation<unknown>)[]
+): void {
+  const then = Object.getOwnPropertyDescriptor(Coroutine.prototype, "then") as PropertyDescriptor;
+  for (const { prototype } of classes) Object.defineProperty(prototype, "then", then);
+}

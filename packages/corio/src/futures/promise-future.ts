@@ -15,7 +15,8 @@ export class PromiseFuture<T> extends Future<T> {
       isWaiting = false;
     };
     this.addCallback({ awaiter: null, run: leave });
-    promise.then(
+    // A thenable may throw after it has called back, or give another thenable; a promise does not.
+    Promise.resolve(promise).then(
       (value) => {
         if (this.state === PENDING) this.settle(FINISHED, value);
       },

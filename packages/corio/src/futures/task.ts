@@ -5,6 +5,7 @@ import type { Surroundings } from "../host/host.ts";
 import type { Runnable } from "../loop/runnable.ts";
 import { endStep, endStepSoon, openStep } from "../loop/step.ts";
 import type { StepOwner } from "../loop/step.ts";
+import { followAbort, leaveAbort } from "./abort-followers.ts";
 import { Context, currentContextValues } from "./context.ts";
 import type { ContextValues } from "./context.ts";
 import { Coroutine } from "./coroutine.ts";
@@ -606,11 +607,11 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       cancel();
       return;
     }
-    signal.addEventListener("abort", cancel, { once: true });
+    followAbort(signal, cancel);
     this.addCallback({
       awaiter: null,
       run: () => {
-        signal.removeEventListener("abort", cancel);
+        leaveAbort(signal, cancel);
       },
     });
   }
@@ -687,15 +688,14 @@ const tracedErrors = new WeakSet<object>();
 /** In debug mode an error's stack goes on, past the end of its task, with where the task was made. */
 function addSpawnSite(error: unknown, task: Task): void {
   const site = task.loop.siteOf(task);
-  if (
-    site === undefined ||
-    !(error instanceof Error) ||
-    typeof error.stack !== "string" ||
-    tracedErrors.has(error)
-  )
-    return;
-  tracedErrors.add(error);
-  error.stack += `\n    at task ${task.describe()}, created\n${site}`;
+  if (site === undefined) return;
+  try {
+    if (!(error instanceof Error) || typeof error.stack !== "string" || tracedErrors.has(error)) return;
+    tracedErrors.add(error);
+    error.stack += `\n    at task ${task.describe()}, created\n${site}`;
+  } catch {
+    // A frozen error, or one that cannot even be looked at: it goes on without.
+  }
 }
 
 /** The root of a task whose coroutine only waits for a future, such as `createTask(sleep(1))`. */

@@ -2,7 +2,7 @@ import { badArgument } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
-import { Operation } from "../futures/operation.ts";
+import { keepThenAtHand, Operation } from "../futures/operation.ts";
 import type { Task } from "../futures/task.ts";
 import { callBody } from "./body-call.ts";
 import type { WithBody } from "./body-call.ts";
@@ -112,6 +112,8 @@ class Acquire extends Operation<true> {
     return this.#acquirable.acquireInTurn(task);
   }
 }
+
+keepThenAtHand(Acquire);
 
 class Hold extends Operation<Guard> {
   readonly #acquirable: Acquirable;

@@ -10,6 +10,7 @@ import { callBody } from "./body-call.ts";
 import { call } from "./call.ts";
 import { taskGroup } from "./task-group.ts";
 import type { TaskGroup } from "./task-group.ts";
+import { isIterable } from "./wait.ts";
 
 /** What is called with each item and its place: an async function, a generator function or a coroutine function. */
 export type Mapper<Item, T> =
@@ -144,11 +145,7 @@ export interface AsyncMap<T> extends AsyncIterable<T> {
 }
 
 function check(where: string, items: unknown, mapper: unknown, options: unknown): void {
-  if (
-    !isObject(items) ||
-    (!(Symbol.iterator in items) && !(Symbol.asyncIterator in items)) ||
-    isThenable(items)
-  ) {
+  if ((!isIterable(items) && !isAsyncIterable(items)) || isThenable(items)) {
     throw badArgument(where, "an iterable or async iterable of items", items);
   }
   if (typeof mapper !== "function") throw badArgument(where, "a function to call with each item", mapper);
@@ -161,7 +158,11 @@ function check(where: string, items: unknown, mapper: unknown, options: unknown)
 }
 
 function isObject(value: unknown): value is object {
-  return (typeof value === "object" && value !== null) || typeof value === "string";
+  return typeof value === "object" && value !== null;
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return isObject(value) && Symbol.asyncIterator in value;
 }
 
 /** Takes one item after another from a source of either kind. */
@@ -170,9 +171,8 @@ class Source<Item> {
   #sync: Iterator<Item> | null = null;
 
   constructor(items: Items<Item>) {
-    if (typeof items === "object" && Symbol.asyncIterator in items)
-      this.#async = items[Symbol.asyncIterator]();
-    else this.#sync = (items as Iterable<Item>)[Symbol.iterator]();
+    if (isAsyncIterable(items)) this.#async = items[Symbol.asyncIterator]();
+    else this.#sync = items[Symbol.iterator]();
   }
 
   *next(): Steps<IteratorResult<Item>> {

@@ -1,11 +1,10 @@
 import { badArgument, TimeoutError, ValueError } from "../errors.ts";
-import type { Steps } from "../futures/awaitable.ts";
 import { Coroutine } from "../futures/coroutine.ts";
 import { ensureFuture } from "../futures/ensure-future.ts";
 import type { Waitable } from "../futures/ensure-future.ts";
 import { getEventLoop } from "../futures/event-loop.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
-import { FINISHED, Future } from "../futures/future.ts";
+import { Future } from "../futures/future.ts";
 import type { FutureCallback } from "../futures/future.ts";
 import { Operation } from "../futures/operation.ts";
 import type { Task } from "../futures/task.ts";
@@ -14,6 +13,9 @@ import { DeadlineTimer } from "./deadline-timer.ts";
 import { toSeconds } from "./duration.ts";
 import type { Duration } from "./duration.ts";
 import type { ResultOf } from "./gather.ts";
+import { Ring } from "./ring.ts";
+import { Turn } from "./turn.ts";
+import { WaitQueue } from "./wait-queue.ts";
 import { isIterable } from "./wait.ts";
 
 /** Options of `asCompleted`. */
@@ -109,10 +111,17 @@ function toLimit(timeout: Duration | null | undefined): number | null {
   return timeout === null || timeout === undefined ? null : toSeconds(timeout, "asCompleted");
 }
 
+/** Gives the futures and tasks themselves. */
+export interface CompletionsIterator<W> extends AsyncIterator<CompletedFuture<W>, undefined> {
+  // Of its own: TypeScript 7 takes what an AsyncIterator gives for awaited (a task for its result).
+  /** The next that is done: a task as it is, not its result. */
+  next(): Promise<IteratorResult<CompletedFuture<W>, undefined>>;
+}
+
 /** One of the two iterables that `asCompleted` returns. */
 export interface Completions<W> {
   /** Gives the futures and tasks themselves. */
-  [Symbol.asyncIterator](): AsyncIterator<CompletedFuture<W>, undefined>;
+  [Symbol.asyncIterator](): CompletionsIterator<W>;
   /** Gives coroutines, each for the result of the next to be done. */
   [Symbol.iterator](): Iterator<Coroutine<ResultOf<W>>, undefined>;
 }
@@ -120,14 +129,14 @@ export interface Completions<W> {
 /** The same, under another name. */
 export interface CompletionsAgain<W> {
   /** Gives the futures and tasks themselves. */
-  [Symbol.asyncIterator](): AsyncIterator<CompletedFuture<W>, undefined>;
+  [Symbol.asyncIterator](): CompletionsIterator<W>;
   /** Gives coroutines, each for the result of the next to be done. */
   [Symbol.iterator](): Iterator<Coroutine<ResultOf<W>>, undefined>;
 }
 
 /**
- * What `asCompleted` returns. A union of two equal types, for the type checker's sake: from the second `for await` over
- * one type on, it takes what the loop gives for awaited (a task for its result). It does not do that to unions.
+ * What `asCompleted` returns. A union of two equal types, for the sake of TypeScript up to 6: from the second
+ * `for await` over one type on, it takes what the loop gives for awaited. It does not do that to unions.
  */
 export type AsCompleted<W> = Completions<W> | CompletionsAgain<W>;
 
@@ -135,9 +144,9 @@ class Completing<W> implements Completions<W> {
   /** Not done when last looked at, each with what is called at its end. */
   readonly #waiting = new Map<Future, FutureCallback>();
   /** Done and not given to anybody yet; null for one that time ran out for. */
-  readonly #done: (Future | null)[] = [];
-  /** The tasks that wait for the next to be done, first come, first served. */
-  readonly #getters: Getter[] = [];
+  readonly #done = new Ring<Future | null>();
+  /** The tasks that wait for the next to be done. */
+  readonly #getters = new WaitQueue("asCompleted", () => this.describe());
   readonly #timer: DeadlineTimer | null;
   #left: number;
 
@@ -159,7 +168,7 @@ class Completing<W> implements Completions<W> {
         : new DeadlineTimer(loop, loop.time() + seconds, () => this.#timeOut());
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<CompletedFuture<W>, undefined> {
+  [Symbol.asyncIterator](): CompletionsIterator<W> {
     // Written out: an async generator would unwrap the tasks that it yields, since they are thenables.
     return {
       next: () => new NextFuture<IteratorResult<CompletedFuture<W>, undefined>>(this),
@@ -180,32 +189,20 @@ class Completing<W> implements Completions<W> {
 
   /** The next to be done, if one is already; undefined when one has to wait. */
   takeDone(): Future | null | undefined {
-    return this.#done.shift();
+    return this.#done.length === 0 ? undefined : this.#done.pop();
   }
 
-  /** Waits for the next to be done. */
-  *next(task: Task): Steps<Future | null> {
-    while (this.#done.length === 0) {
-      const getter = new Getter(this, task.loop);
-      this.#getters.push(getter);
-      try {
-        yield* getter;
-      } catch (error) {
-        this.#leave(getter);
-        throw error;
-      }
-    }
-    return this.#done.shift() ?? null;
+  /** Waits for the next to be done, and makes of it what the loop gives. */
+  nextInTurn<T>(task: Task, toItem: (future: Future | null) => unknown): Future<T> {
+    return new NextTurn<T>(this.#getters, task, this, toItem);
   }
 
-  #leave(getter: Getter): void {
-    const index = this.#getters.indexOf(getter);
-    if (index >= 0) void this.#getters.splice(index, 1);
-    // It was woken up and cancelled before it went on: it is another one's turn.
-    if (this.#done.length > 0 && getter.state === FINISHED) this.#wakeNext();
+  /** A task was woken up and cancelled before it went on: it is another one's turn. */
+  passDone(): void {
+    if (this.#done.length > 0) this.#getters.wakeNext();
   }
 
-  describeWait(): string {
+  private describe(): string {
     const names = Array.from(this.#waiting.keys(), (future) => future.describeWait());
     return `the next done of ${names.join(", ")}`;
   }
@@ -227,15 +224,7 @@ class Completing<W> implements Completions<W> {
 
   #put(item: Future | null): void {
     this.#done.push(item);
-    this.#wakeNext();
-  }
-
-  #wakeNext(): void {
-    for (let getter = this.#getters.shift(); getter !== undefined; getter = this.#getters.shift()) {
-      if (getter.done()) continue;
-      getter.settle(FINISHED, undefined);
-      return;
-    }
+    this.#getters.wakeNext();
   }
 }
 
@@ -243,20 +232,30 @@ class Completing<W> implements Completions<W> {
 interface Source {
   claim(): boolean;
   takeDone(): Future | null | undefined;
-  next(task: Task): Steps<Future | null>;
+  nextInTurn<T>(task: Task, toItem: (future: Future | null) => unknown): Future<T>;
+  passDone(): void;
 }
 
-/** What a task awaits that waits for the next to be done. */
-class Getter extends Future<void> {
-  readonly #owner: { describeWait(): string };
+/** A task's turn to take the next that is done. */
+class NextTurn<T> extends Turn<T> {
+  readonly #source: Source;
+  readonly #toItem: (future: Future | null) => unknown;
 
-  constructor(owner: { describeWait(): string }, loop: EventLoop) {
-    super(loop);
-    this.#owner = owner;
+  constructor(getters: WaitQueue, task: Task, source: Source, toItem: (future: Future | null) => unknown) {
+    super(getters, task);
+    this.#source = source;
+    this.#toItem = toItem;
   }
 
-  override describeWait(): string {
-    return this.#owner.describeWait();
+  protected override finish(): boolean {
+    const future = this.#source.takeDone();
+    if (future === undefined) return false;
+    this.outcome = this.#toItem(future);
+    return true;
+  }
+
+  protected override giveUp(): void {
+    if (this.isWoken) this.#source.passDone();
   }
 }
 
@@ -285,8 +284,8 @@ class NextFuture<R extends IteratorResult<unknown, undefined>> extends Operation
     return true;
   }
 
-  *begin(task: Task): Steps<R> {
-    return toStep(yield* this.#owner.next(task)) as R;
+  begin(task: Task): Future<R> {
+    return this.#owner.nextInTurn(task, toStep);
   }
 }
 
@@ -315,8 +314,8 @@ class NextResult<T> extends Operation<T> {
     return true;
   }
 
-  *begin(task: Task): Steps<T> {
-    return toResult(yield* this.#owner.next(task)) as T;
+  begin(task: Task): Future<T> {
+    return this.#owner.nextInTurn(task, toResult);
   }
 }
 

@@ -91,14 +91,14 @@ function gatherAll(waitables: readonly Waitable<unknown>[], returnExceptions: bo
     done.setResult([]);
     return done;
   }
-  return new GatherFuture(loop, futuresOf(waitables, loop), returnExceptions);
+  return new GatherFuture(loop, waitables, returnExceptions);
 }
 
-/** A future for each; the same one where the same awaitable is given twice. A function makes one each time. */
-function futuresOf(waitables: readonly Waitable<unknown>[], loop: EventLoop): readonly Future[] {
+/** Gives the same future where the same awaitable is given twice. A function makes one each time. */
+function futureMaker(loop: EventLoop): (waitable: Waitable<unknown>) => Future {
   // A future stands for itself: only what one is made for has to be looked up.
   const made = new Map<unknown, Future>();
-  return waitables.map((waitable) => {
+  return (waitable) => {
     if (waitable instanceof Future) return waitable;
     if (typeof waitable === "function") return ensureFuture(waitable, { loop });
     let future = made.get(waitable);
@@ -107,7 +107,7 @@ function futuresOf(waitables: readonly Waitable<unknown>[], loop: EventLoop): re
       made.set(waitable, future);
     }
     return future;
-  });
+  };
 }
 
 function check(waitable: unknown, loop: EventLoop): void {
@@ -130,19 +130,34 @@ class GatherFuture extends Future<unknown[]> {
   #left: number;
   #cancelRequest: { readonly reason: unknown; readonly requestedBy: string | undefined } | null = null;
 
-  constructor(loop: EventLoop, children: readonly Future[], returnExceptions: boolean) {
+  constructor(loop: EventLoop, waitables: readonly Waitable<unknown>[], returnExceptions: boolean) {
     super(loop);
-    this.#children = children;
     this.#returnExceptions = returnExceptions;
-    this.#left = children.length;
-    const finished: Future[] = [];
-    // A child that was given twice is told of twice, in one go: nothing else can run in between.
-    for (const child of children) {
+    this.#left = waitables.length;
+    const futureOf = futureMaker(loop);
+    /** The places of those that are done. */
+    const finished: number[] = [];
+    // Whether a child is done is asked when it is its turn: an eager one that comes later may settle it, and is then
+    // the first to be heard of.
+    this.#children = waitables.map((waitable, place) => {
+      const child = futureOf(waitable);
+      // A child that was given twice is told of twice, in one go: nothing else can run in between.
       if (child.state === PENDING) child.addCallback(new ChildDone(this, child));
-      else finished.push(child);
+      else finished.push(place);
+      return child;
+    });
+    if (finished.length > 0) this.#noteFinished(new Set(finished));
+  }
+
+  /** After all the others, so that a gather of what is done already is done itself. */
+  #noteFinished(places: ReadonlySet<number>): void {
+    // What was pending where it was given first tells of itself.
+    const told = new Set(this.#children.filter((_, place) => !places.has(place)));
+    for (const place of places) {
+      const child = this.#children[place] as Future;
+      if (told.has(child)) this.#left--;
+      else this.childDone(child);
     }
-    // After all the others, so that a gather of what is done already is done itself.
-    for (const child of finished) this.childDone(child);
   }
 
   /** Cancels every child that is not done; the gather ends when all of them have. */

@@ -2,7 +2,7 @@ import { badArgument, QueueEmpty, QueueFull, QueueShutDown, ValueError } from ".
 import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
-import { Operation } from "../futures/operation.ts";
+import { keepThenAtHand, Operation } from "../futures/operation.ts";
 import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
 import { Ring } from "./ring.ts";
@@ -46,6 +46,13 @@ export interface QueueStatistics {
   readonly unfinishedTasks: number;
   /** True after `shutdown`. */
   readonly isShutDown: boolean;
+}
+
+/** What `for await` takes the items of a queue from. */
+export interface QueueIterator<T> extends AsyncIterator<T, void, undefined> {
+  // Of its own: TypeScript 7 takes what an AsyncIterator gives for awaited (a task for its result).
+  /** The next item; `done` when the queue was shut down and is empty. */
+  next(): Promise<IteratorResult<T, void>>;
 }
 
 /**
@@ -242,8 +249,8 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
    *
    * Cancel safety: as `get`.
    */
-  [Symbol.asyncIterator](): AsyncIterator<T, void, undefined> {
-    return new QueueIterator<T>(this);
+  [Symbol.asyncIterator](): QueueIterator<T> {
+    return new ItemIterator<T>(this);
   }
 
   /** @internal */
@@ -423,6 +430,8 @@ class Put<T> extends Operation<void> {
   }
 }
 
+keepThenAtHand(Get, Put);
+
 class Join extends Operation<void> {
   readonly #queue: Pick<Queue, "isFinished" | "joiner">;
 
@@ -446,7 +455,7 @@ class Join extends Operation<void> {
 }
 
 /** By hand and not an async generator: those would await the items, and queue up calls of `next` after each other. */
-class QueueIterator<T> implements AsyncIterator<T, void, undefined> {
+class ItemIterator<T> implements QueueIterator<T> {
   readonly #queue: Queue<T>;
 
   constructor(queue: Queue<T>) {

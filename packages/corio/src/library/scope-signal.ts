@@ -1,4 +1,5 @@
 import { badArgument } from "../errors.ts";
+import { followAbort, leaveAbort } from "../futures/abort-followers.ts";
 import type { Task } from "../futures/task.ts";
 
 /** Makes an abort of a signal cancel a task for as long as the task is inside a block. */
@@ -11,7 +12,7 @@ export class ScopeSignal {
     this.#task = task;
     this.#signal = signal;
     if (signal.aborted) this.#cancel();
-    else signal.addEventListener("abort", this.#cancel, { once: true });
+    else followAbort(signal, this.#cancel);
   }
 
   readonly #cancel = (): void => {
@@ -21,7 +22,7 @@ export class ScopeSignal {
 
   /** The block is over: the request for cancellation, if there was one, is taken back. */
   release(): void {
-    this.#signal.removeEventListener("abort", this.#cancel);
+    leaveAbort(this.#signal, this.#cancel);
     if (this.#isRequested) this.#task.uncancel();
   }
 }

@@ -5,7 +5,7 @@ import type { Body } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
 import type { Task } from "../futures/task.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
-import { callBody, isGenerator } from "./body-call.ts";
+import { callBlock, callBody } from "./body-call.ts";
 
 /** How a block ended when it did not return. */
 export interface Failure {
@@ -65,9 +65,7 @@ export class ScopedCall<S extends Scope, T> extends Coroutine<T> {
     let result: unknown;
     let failure: Failure | null = null;
     try {
-      const work: unknown = (this.#body as (scope: S) => unknown)(scope);
-      // A function that only forwards may return what a generator function made.
-      result = isGenerator(work) ? await callBody(() => work as Steps<T>) : await work;
+      result = await callBlock<[scope: S], T>(this.#body, scope);
     } catch (error) {
       failure = { error };
     }

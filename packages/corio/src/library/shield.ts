@@ -95,16 +95,21 @@ class Shield<T> extends Future<T> {
     const inner = this.#inner as Future;
     if (inner.state !== PENDING) return;
     inner.dropCallback(this.#innerDone);
-    // However many shields there are, it is reported once.
-    for (const callback of inner.callbacks())
-      if (callback instanceof ReportFailure) inner.dropCallback(callback);
-    inner.addCallback(new ReportFailure(inner));
+    // However many shields there are, it is reported once, after the last of them.
+    const earlier = reports.get(inner);
+    if (earlier !== undefined) inner.dropCallback(earlier);
+    const report = new ReportFailure(inner);
+    reports.set(inner, report);
+    inner.addCallback(report);
   }
 }
 
 function requesterOf(error: unknown): CancelOptions {
   return isCancelledError(error) && error.requestedBy !== undefined ? { requestedBy: error.requestedBy } : {};
 }
+
+/** What looks after a future's exception, once a shield has given it up. */
+const reports = new WeakMap<Future, ReportFailure>();
 
 /** Reports the exception unless somebody else, who waits for the same future, has taken it. */
 class ReportFailure implements FutureCallback {

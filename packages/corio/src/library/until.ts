@@ -22,7 +22,9 @@ import { WorkFuture } from "./work-future.ts";
  *
  * Tasks, futures and coroutines are waited for as with a plain `await`.
  *
- * Cancel safety: with a promise, a value that arrives after the cancel is lost; with a function, nothing is.
+ * Cancel safety: with a promise, a value that arrives after the cancel is lost; with a function, nothing is, as long as
+ * the task has one more await. A cancelled task has no result: what was opened for it is closed with `keepOrClose` of
+ * `corio/pool`.
  *
  * @example
  * ```ts
@@ -61,8 +63,9 @@ class UntilSettled<T> extends Operation<T> {
     this.#promise = promise;
     // It is `until` that is reported when neither is awaited.
     if (promise instanceof Coroutine) promise.claim();
-    // Also when the coroutine is never awaited: a rejection is then reported as that, not as unhandled.
-    else if (!(promise instanceof Future)) promise.then(undefined, () => undefined);
+    // Also when the coroutine is never awaited: a rejection is then reported as that, not as unhandled. Only promises:
+    // the `then` of a query builder sends the query, each time that it is called.
+    else if (promise instanceof Promise) promise.then(undefined, () => undefined);
   }
 
   get name(): string {

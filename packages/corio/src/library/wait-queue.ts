@@ -91,7 +91,7 @@ export class WaitQueue {
 
 /** One task's place in a wait queue: the future that the task waits for. A new one is at the end of the queue. */
 export class Waiter<T = true> extends Future<T> {
-  declare private readonly queue: WaitQueue;
+  declare protected readonly queue: WaitQueue;
   declare ahead: Waiter<unknown> | null;
   declare behind: Waiter<unknown> | null;
 

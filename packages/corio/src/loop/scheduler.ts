@@ -114,7 +114,7 @@ export class Scheduler {
     this.#ready.push(runnable);
     if (this.#awake) return;
     this.#awake = true;
-    this.#disarm();
+    this.#endGrace();
     host.context.neutral.runInAsyncScope(this.#startTurn, undefined);
   }
 
@@ -180,7 +180,7 @@ export class Scheduler {
 
   #wake(): void {
     this.#awake = true;
-    this.#disarm();
+    this.#endGrace();
     host.turn(this.#startTurn);
   }
 
@@ -286,7 +286,8 @@ export class Scheduler {
     if (this.clients.size === 0) return;
     const deadline = this.#timers.nextDeadline();
     if (this.clock.jump === undefined) {
-      if (deadline !== undefined) this.#arm(deadline, (deadline - this.clock.time()) * 1000);
+      if (deadline === undefined) this.#disarm();
+      else this.#arm(deadline, (deadline - this.clock.time()) * 1000);
       return;
     }
     if (this.#foreign > 0) {
@@ -298,6 +299,8 @@ export class Scheduler {
   }
 
   #arm(deadline: number, milliseconds: number): void {
+    // It stays armed while the loop is at work: a program that waits for sockets, under a timeout, would else set and
+    // clear one in each turn.
     if (this.#hostTimer !== null && this.#hostTimerDeadline === deadline) return;
     this.#disarm();
     this.#hostTimerDeadline = deadline;
@@ -306,6 +309,11 @@ export class Scheduler {
       Math.min(Math.max(0, Math.ceil(milliseconds)), LONGEST_HOST_TIMER),
       true,
     );
+  }
+
+  /** The grace period of a clock that jumps counts from when the loop went to rest. */
+  #endGrace(): void {
+    if (this.clock.jump !== undefined) this.#disarm();
   }
 
   #disarm(): void {

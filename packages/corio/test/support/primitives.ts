@@ -4,22 +4,9 @@ import { assert, hostName, test } from "./harness.ts";
 import { testScript, wait } from "./forms.ts";
 import type { Form, Script } from "./forms.ts";
 
-type ErrorClass<E> = abstract new (...parameters: never[]) => E;
-
 /** Lets everything that is ready run, `iterations` times. */
 export function* iterate(iterations = 1): Script<void> {
   for (let iteration = 0; iteration < iterations; iteration++) yield* wait(sleep(0));
-}
-
-/** Waits for what must fail, and gives the error. */
-export function* failure<E>(awaitable: Parameters<typeof wait>[0], expected: ErrorClass<E>): Script<E> {
-  try {
-    yield* wait(awaitable);
-  } catch (error) {
-    if (!(error instanceof expected)) throw error;
-    return error;
-  }
-  return assert.fail(`expected a ${expected.name}`);
 }
 
 /** Declares a test of how an object is shown. Browsers' consoles do not ask it. */
