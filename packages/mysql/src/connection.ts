@@ -1,5 +1,5 @@
 import { coroutine } from "corio";
-import type { Coroutine, Steps } from "corio";
+import type { Coroutine, Duration, Steps } from "corio";
 import { ConnectionReleasedError } from "./errors.ts";
 import { checkTarget, insertRecords } from "./insert.ts";
 import type { InsertTarget, Records } from "./insert.ts";
@@ -25,13 +25,15 @@ import type { TransactionOptions } from "./transaction.ts";
  */
 export class Connection extends Queryable implements AsyncDisposable {
   #session: Session | null;
-  /** Gives it back to where it is from. */
-  readonly #release: (session: Session) => Coroutine<void>;
+  readonly #commandTimeout: Duration | null;
+  /** Gives it back to where it is from; null when that is somebody else's business. */
+  readonly #release: ((session: Session) => Coroutine<void>) | null;
 
   /** @internal */
-  constructor(session: Session, release: (session: Session) => Coroutine<void>) {
+  constructor(session: Session, release: ((session: Session) => Coroutine<void>) | null) {
     super();
     this.#session = session;
+    this.#commandTimeout = session.commandTimeout;
     this.#release = release;
   }
 
@@ -56,7 +58,7 @@ export class Connection extends Queryable implements AsyncDisposable {
     options: OperationOptions,
     pick: (answer: Answer) => T,
   ): Coroutine<T> {
-    return runOn(() => this.#require(), statement, options, pick);
+    return runOn(() => this.#require(), this.#commandTimeout, statement, options, pick);
   }
 
   /**
@@ -92,7 +94,7 @@ export class Connection extends Queryable implements AsyncDisposable {
   ): Coroutine<number> {
     checkTarget(target);
     const session = this.#require();
-    return withTimeout(session, options, () =>
+    return withTimeout(session.commandTimeout, options, () =>
       this.transaction(() => insertRecords(session, target, records)),
     );
   }
@@ -181,7 +183,7 @@ export class Connection extends Queryable implements AsyncDisposable {
   /** @internal */
   async closeNow(): Promise<void> {
     const session = this.detach();
-    if (session !== null) await this.#release(session);
+    if (session !== null) await this.#release?.(session);
   }
 
   #require(): Session {

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { userInfo } from "node:os";
 import { ArgumentTypeError, ValueError } from "corio";
 import type { Duration } from "corio";
+import { toSeconds } from "corio/pool";
 import { quoteIdentifier, quoteValue } from "./driver.ts";
 import type { DriverConfig } from "./driver.ts";
 import type { Target } from "./errors.ts";
@@ -106,6 +107,8 @@ export function toOptions(where: string, options: string | ConnectOptions | unde
   const { port } = options;
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
     throw new ValueError(`${where} expects port to be a number from 0 to 65535, got ${String(port)}`);
+  for (const name of ["cancelTimeout", "commandTimeout", "connectTimeout"] as const)
+    toSeconds(options[name] ?? 0, `${where}: ${name}`);
   for (const name of ["user", "database"] as const) {
     // The protocol ends texts with it: what is after one would be something else.
     if (options[name]?.includes("\0") === true)

@@ -1,12 +1,12 @@
-import { ArgumentTypeError, coroutine } from "corio";
-import type { Coroutine, Steps } from "corio";
-import { Pool } from "corio/pool";
+import { ArgumentTypeError, coroutine, timeout } from "corio";
+import type { Coroutine, Duration, Steps, WithBody } from "corio";
+import { callBlock, Pool } from "corio/pool";
 import type { Lease, PoolAcquireOptions, PoolCloseOptions, PoolOptions, PoolStatistics } from "corio/pool";
 import { Connection } from "./connection.ts";
 import type { InsertTarget, Records } from "./insert.ts";
 import { toOptions } from "./options.ts";
 import type { ConnectOptions } from "./options.ts";
-import { Queryable, withTimeout } from "./queryable.ts";
+import { Queryable } from "./queryable.ts";
 import type { OperationOptions } from "./queryable.ts";
 import type { Answer } from "./rows.ts";
 import { Session } from "./session.ts";
@@ -33,10 +33,12 @@ export interface MysqlPoolOptions
  */
 export class MysqlPool extends Queryable implements AsyncDisposable {
   readonly #pool: Pool<Session>;
+  readonly #commandTimeout: Duration | null;
 
   /** @internal */
   constructor(options: MysqlPoolOptions) {
     super();
+    this.#commandTimeout = options.commandTimeout ?? null;
     this.#pool = new Pool<Session>({
       name: "MysqlPool",
       // A server that went away without a word is noticed before somebody runs a statement on it.
@@ -60,7 +62,13 @@ export class MysqlPool extends Queryable implements AsyncDisposable {
     options: OperationOptions,
     pick: (answer: Answer) => T,
   ): Coroutine<T> {
-    return runStatement(this.#pool, statement, options, pick);
+    const { timeout: limit = this.#commandTimeout } = options;
+    // The time in which it waits for a connection does not count: a limit begins when it has one.
+    if (limit !== null) return runStatement(this.#pool, limit, statement, pick);
+    return this.#pool.exchange(
+      (session) => session.request(statement, pick),
+      (session) => session.exchangeOptions,
+    );
   }
 
   /**
@@ -73,13 +81,10 @@ export class MysqlPool extends Queryable implements AsyncDisposable {
   with<T>(body: (connection: Connection) => Steps<T>, options?: PoolAcquireOptions): Coroutine<T>;
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
   with<T>(body: (connection: Connection) => T | PromiseLike<T>, options?: PoolAcquireOptions): Coroutine<T>;
-  with<T>(
-    body: (connection: Connection) => T | PromiseLike<T> | Steps<T>,
-    options?: PoolAcquireOptions,
-  ): Coroutine<T> {
+  with<T>(body: WithBody<[connection: Connection], T>, options?: PoolAcquireOptions): Coroutine<T> {
     if (typeof body !== "function")
       throw new ArgumentTypeError(`with expects a function, got ${typeof body}`);
-    return useConnection(this, body as (connection: Connection) => Promise<T>, options);
+    return this.#pool.with((session) => useConnection<T>(session, body), options);
   }
 
   /**
@@ -152,49 +157,32 @@ export class MysqlPool extends Queryable implements AsyncDisposable {
   statistics(): PoolStatistics {
     return this.#pool.statistics();
   }
-
-  /** @internal */
-  lend<T>(body: (session: Session) => PromiseLike<T>, options: PoolAcquireOptions | undefined): Coroutine<T> {
-    return this.#pool.with<T>(body, options);
-  }
 }
 
 const runStatement = coroutine(function* statement<T>(
   pool: Pool<Session>,
+  limit: Duration,
   statement: Statement,
-  options: OperationOptions,
   pick: (answer: Answer) => T,
 ): Steps<T> {
   const lease = yield* pool.acquire();
   try {
     const session = lease.resource;
-    return pick(yield* withTimeout(session, options, () => session.run(statement)));
+    return yield* timeout(limit, () => session.perform(() => session.request(statement, pick)));
   } finally {
     yield* lease.release();
   }
 });
 
-const useConnection = coroutine(async function use<T>(
-  pool: MysqlPool,
-  body: (connection: Connection) => Promise<T>,
-  options: PoolAcquireOptions | undefined,
-): Promise<T> {
-  const call = coroutine(body);
-  return await pool.lend(async (session) => {
-    const connection = new Connection(session, noRelease);
-    try {
-      return await call(connection);
-    } finally {
-      connection.detach();
-    }
-  }, options);
-});
-
-/** It goes back when its block ends, not before. */
-const noRelease = coroutine(async function release(session: Session): Promise<void> {
-  session.markDirty();
-  await Promise.resolve();
-});
+async function useConnection<T>(session: Session, body: WithBody<[connection: Connection], T>): Promise<T> {
+  // It goes back when the block ends, not before.
+  const connection = new Connection(session, null);
+  try {
+    return await callBlock(body, connection);
+  } finally {
+    connection.detach();
+  }
+}
 
 const acquireConnection = coroutine(async function acquire(
   pool: Pool<Session>,

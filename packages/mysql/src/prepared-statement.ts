@@ -1,5 +1,5 @@
 import { coroutine } from "corio";
-import type { Coroutine } from "corio";
+import type { Coroutine, Duration } from "corio";
 import { ConnectionReleasedError } from "./errors.ts";
 import { runOn, toStatement } from "./queryable.ts";
 import type { OperationOptions } from "./queryable.ts";
@@ -17,11 +17,13 @@ export class PreparedStatement implements AsyncDisposable {
   /** The statement. */
   readonly text: string;
   readonly #session: () => Session;
+  readonly #commandTimeout: Duration | null;
   #isClosed = false;
 
   /** @internal */
-  constructor(session: () => Session, text: string) {
+  constructor(session: () => Session, commandTimeout: Duration | null, text: string) {
     this.#session = session;
+    this.#commandTimeout = commandTimeout;
     this.text = text;
   }
 
@@ -81,7 +83,7 @@ export class PreparedStatement implements AsyncDisposable {
   ): Coroutine<T> {
     if (this.#isClosed) throw new ConnectionReleasedError("this prepared statement was closed");
     const statement = { ...toStatement(where, this.text, values, true), isPrepared: true };
-    return runOn(this.#session, statement, options, pick);
+    return runOn(this.#session, this.#commandTimeout, statement, options, pick);
   }
 }
 
@@ -96,5 +98,5 @@ const parseStatement = coroutine(async function prepare(
 ): Promise<PreparedStatement> {
   const current = session();
   await current.perform(() => current.prepare(text));
-  return new PreparedStatement(session, text);
+  return new PreparedStatement(session, current.commandTimeout, text);
 });

@@ -1,5 +1,6 @@
-import { ArgumentTypeError, coroutine, timeout } from "corio";
-import type { Coroutine, Duration, Steps } from "corio";
+import { ArgumentTypeError, timeout } from "corio";
+import type { Coroutine, Duration } from "corio";
+import { exchange } from "corio/pool";
 import { countOf, firstValue, rowsOf, toResult } from "./rows.ts";
 import type { Answer, QueryResult, Row } from "./rows.ts";
 import type { Session, Statement } from "./session.ts";
@@ -78,33 +79,32 @@ export abstract class Queryable {
   }
 }
 
-/** Runs `statement` on the session that is there when it is awaited, within the time that the options allow, and gives what `pick` makes of its answer. */
+/**
+ * Runs `statement` on the session that is there when it is awaited, and gives what `pick` makes of its answer. It may
+ * take as long as the options say, or else the `commandTimeout`.
+ */
 export function runOn<T>(
   session: () => Session,
+  commandTimeout: Duration | null,
   statement: Statement,
   options: OperationOptions,
   pick: (answer: Answer) => T,
 ): Coroutine<T> {
-  return runStatement(session, statement, options, pick);
+  const run = (): Coroutine<T> =>
+    exchange(
+      () => session().request(statement, pick),
+      () => session().exchangeOptions,
+    );
+  return withTimeout(commandTimeout, options, run);
 }
 
-const runStatement = coroutine(function* statement<T>(
-  toSession: () => Session,
-  statement: Statement,
-  options: OperationOptions,
-  pick: (answer: Answer) => T,
-): Steps<T> {
-  const session = toSession();
-  return pick(yield* withTimeout(session, options, () => session.run(statement)));
-});
-
-/** Limits what `start` begins by the options' timeout, or the session's. */
+/** Limits what `start` begins by the options' timeout, or else the `commandTimeout`. */
 export function withTimeout<T>(
-  session: Session,
+  commandTimeout: Duration | null,
   options: OperationOptions,
   start: () => Coroutine<T>,
 ): Coroutine<T> {
-  const limit = options.timeout === undefined ? session.commandTimeout : options.timeout;
+  const { timeout: limit = commandTimeout } = options;
   return limit === null ? start() : timeout(limit, start);
 }
 

@@ -1,5 +1,7 @@
-import { timeout, ValueError } from "corio";
-import { interruption } from "./errors.ts";
+import { timeout, TimeoutError, ValueError } from "corio";
+import type { Duration } from "corio";
+import { toSeconds } from "corio/pool";
+import { interruption, StatementError } from "./errors.ts";
 import type { DriverError, DriverFields, DriverHeader } from "./driver.ts";
 import type { OperationOptions } from "./queryable.ts";
 import type { Errand, Session, Statement } from "./session.ts";
@@ -24,12 +26,12 @@ export async function* streamRows(
   statement: Statement,
   options: StreamOptions,
 ): AsyncGenerator<unknown, void, undefined> {
-  const limit = options.timeout === undefined ? session.commandTimeout : options.timeout;
+  const { timeout: limit = session.commandTimeout } = options;
   const flow = new RowFlow(session, options.bufferSize ?? 100);
   const read = () => session.perform(() => flow.read(statement));
   try {
     for (;;) {
-      const rows = await (limit === null ? read() : timeout(limit, read));
+      const rows = await (limit === null ? read() : inTime(limit, flow, read));
       for (const row of rows) yield row;
       if (rows.length === 0) return;
     }
@@ -38,6 +40,20 @@ export async function* streamRows(
       // Cancelled at once: that is a KILL, and another, until the server has ended it.
       await session.perform(() => flow.whenDiscarded(), { answerTimeout: 0 });
     }
+  }
+}
+
+async function inTime(
+  limit: Duration,
+  flow: RowFlow,
+  read: () => PromiseLike<unknown[]>,
+): Promise<unknown[]> {
+  try {
+    return await timeout(limit, read);
+  } catch (error) {
+    // The time was over just when rows came, which were given. By then the statement was being killed for that.
+    if (!flow.isGivenUp || !(error instanceof StatementError)) throw error;
+    throw new TimeoutError(`timed out after ${toSeconds(limit, "stream: timeout")} s`, { cause: error });
   }
 }
 
@@ -59,6 +75,11 @@ class RowFlow {
 
   get isUnderWay(): boolean {
     return this.#flight !== null && !this.#flight.isOver;
+  }
+
+  /** It is being killed, or has been. */
+  get isGivenUp(): boolean {
+    return this.#isDiscarding;
   }
 
   /** The rows that have come, at least one; none when there are no more. */

@@ -95,6 +95,8 @@ export class Session {
   #killTarget: KillTarget | null = null;
   #kill: Kill | null = null;
   #maxPacket = 1024 * 1024;
+  /** The connection keeps the process alive; as a new one does. */
+  #isHeld = true;
 
   private constructor(options: ConnectOptions, config: DriverConfig) {
     this.#options = options;
@@ -227,9 +229,14 @@ export class Session {
       !this.isInTransaction &&
       !this.#isDirty &&
       this.#prepared.size === 0 &&
-      this.#flight === null &&
+      !this.#isAtWork &&
       this.#options.reset !== "always"
     );
+  }
+
+  /** Something is under way, or a KILL that would hit what begins now. */
+  get #isAtWork(): boolean {
+    return this.#flight !== null || this.#kill !== null;
   }
 
   get threadId(): number | null {
@@ -298,7 +305,12 @@ export class Session {
 
   /** Runs a statement. */
   run(statement: Statement, options: PerformOptions = {}): Coroutine<Answer> {
-    return this.perform(() => this.request(statement), options);
+    return this.perform(() => this.request(statement, asItIs), options);
+  }
+
+  /** The cancel rule for what is done here. */
+  get exchangeOptions(): ExchangeOptions {
+    return this.#exchange;
   }
 
   /**
@@ -326,13 +338,12 @@ export class Session {
    */
   begin<T>(conclude: (flight: Errand<T>) => T): Errand<T> {
     if (this.#lost !== null) throw this.#lost;
-    if (this.#flight !== null || this.#kill !== null) {
+    if (this.#isAtWork) {
       throw new ConnectionBusyError(
         "this connection is at work: await what it does, or take another one from a pool for each task",
       );
     }
-    // While nobody waits for the server, the connection does not keep the process alive.
-    this.client.stream.ref();
+    this.#hold();
     const flight: Errand<T> = new Errand<T>(() => conclude(flight));
     this.#flight = flight;
     return flight;
@@ -360,8 +371,10 @@ export class Session {
     );
   }
 
-  /** Runs a statement, without the cancel rule: for what `perform` begins. */
-  request(statement: Statement): Errand<Answer> {
+  /**
+   * Runs a statement, without the cancel rule: for what `perform` begins. Gives what `pick` makes of its answer.
+   */
+  request<T>(statement: Statement, pick: (answer: Answer) => T): Errand<T> {
     this.check(statement);
     const { sql, values, rowsAsArray = false, isPrepared = false } = statement;
     let answer: Answer = NO_ANSWER;
@@ -381,7 +394,7 @@ export class Session {
       },
       (flight) => {
         if (flight.isKilled && !isAnswerReliable(sql, answer.sets.length > 0)) throw interruption();
-        return answer;
+        return pick(answer);
       },
     );
   }
@@ -507,7 +520,7 @@ export class Session {
   /** @internal */
   async resetNow(): Promise<boolean> {
     // Somebody has left a stream open: its rows are still on their way.
-    if (this.#flight !== null || this.isBroken) return false;
+    if (this.#isAtWork || this.isBroken) return false;
     this.leaveTransaction();
     for (const [sql, known] of [...this.#prepared]) {
       known.users = 1;
@@ -558,7 +571,10 @@ export class Session {
 
   // ── Ending ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Says goodbye to the server, and waits until it has closed the connection, but not longer than `cancelTimeout`. */
+  /**
+   * Says goodbye to the server, and waits until it has closed the connection, but not longer than `cancelTimeout`, nor
+   * after a cancel.
+   */
   close(): Coroutine<void> {
     return closeSession(this);
   }
@@ -567,17 +583,17 @@ export class Session {
   async closeNow(): Promise<void> {
     try {
       if (this.isBroken || this.#flight !== null) return;
-      this.client.stream.ref();
+      this.#hold();
       await timeout(this.#exchange.cancelTimeout, () =>
-        until(
-          new Promise<void>((resolve) => {
+        until((signal) => {
+          // A cancel ends the wait, and is raised at the next await: the answer to a statement may not be delivered yet.
+          signal.addEventListener("abort", () => this.drop("it was closed"));
+          return new Promise<void>((resolve) => {
             this.#socket.once("close", () => resolve());
             this.client.end();
-          }),
-        ),
+          });
+        }),
       );
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
     } finally {
       this.drop("it was closed");
     }
@@ -619,8 +635,22 @@ export class Session {
     if (flight !== this.#flight) return;
     this.#flight = null;
     this.#kill?.makeNeedless();
-    this.client.stream.unref();
     flight.end();
+    this.#letGo();
+  }
+
+  /** While somebody waits for the server, the connection keeps the process alive. */
+  #hold(): void {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    this.client.stream.ref();
+  }
+
+  #letGo(): void {
+    // The end of a flight may have begun the next one.
+    if (this.#flight !== null) return;
+    this.#isHeld = false;
+    this.client.stream.unref();
   }
 
   // ── Cancelling ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -664,6 +694,9 @@ export interface PerformOptions {
   /** After this time it is cancelled without anybody asking for it. */
   readonly answerTimeout?: number;
 }
+
+/** For `request`. */
+export const asItIs = (answer: Answer): Answer => answer;
 
 const NO_ANSWER: Answer = { sets: [], header: null };
 

@@ -1,7 +1,8 @@
 import { ArgumentTypeError, coroutine } from "corio";
 import type { Coroutine, Duration, WithBody } from "corio";
-import { withRetries } from "corio/pool";
+import { callBlock, withRetries } from "corio/pool";
 import { CommitOutcomeUnknownError, ConnectionLostError, isRetryable } from "./errors.ts";
+import { asItIs } from "./session.ts";
 import type { Session } from "./session.ts";
 
 /** How much a transaction sees of others. The server's default is `repeatable read`. */
@@ -80,21 +81,24 @@ const transactionScope = coroutine(async function transaction<C, T>(
   body: TransactionBody<C, T>,
   options: TransactionOptions,
 ): Promise<T> {
-  const call = coroutine(body as (connection: C) => Promise<T>);
-  if (session.isInTransaction) return await inSavepoint(session, () => call(connection));
+  const call = (): T | PromiseLike<T> => callBlock(body, connection);
+  if (session.isInTransaction) return await inSavepoint(session, call);
   const begin = beginStatements(options);
   const retry = options.retry === true ? {} : options.retry;
-  if (retry === undefined || retry === false)
-    return await inTransaction(session, begin, () => call(connection));
+  if (retry === undefined || retry === false) return await inTransaction(session, begin, call);
 
   const { attempts = 5, firstDelay = 0.05, maxDelay = 2, on = isRetryable } = retry;
   const isWorthwhile = (error: unknown): boolean => !session.isBroken && on(error);
   return await withRetries("transaction", { attempts, firstDelay, maxDelay, isWorthwhile }, () =>
-    inTransaction(session, begin, () => call(connection)),
+    inTransaction(session, begin, call),
   );
 });
 
-async function inTransaction<T>(session: Session, begin: string[], body: () => Coroutine<T>): Promise<T> {
+async function inTransaction<T>(
+  session: Session,
+  begin: string[],
+  body: () => T | PromiseLike<T>,
+): Promise<T> {
   let result: T;
   try {
     await session.begins(begin);
@@ -107,7 +111,7 @@ async function inTransaction<T>(session: Session, begin: string[], body: () => C
   return result;
 }
 
-async function inSavepoint<T>(session: Session, body: () => Coroutine<T>): Promise<T> {
+async function inSavepoint<T>(session: Session, body: () => T | PromiseLike<T>): Promise<T> {
   const name = session.nextSavepoint();
   let result: T;
   let isSet = false;
@@ -162,7 +166,7 @@ async function commit(session: Session): Promise<void> {
     // A value in any case: after a cancel an error would become a CancelledError, and what happened be forgotten.
     async () => {
       try {
-        await session.request({ sql: "COMMIT" });
+        await session.request({ sql: "COMMIT" }, asItIs);
         return null;
       } catch (error) {
         return { error };

@@ -1,8 +1,8 @@
 /** Input that a driver or the protocol would take for something else, and callbacks of the program that throw. */
 import { ArgumentTypeError, run, ValueError } from "corio";
-import { connect, ConnectionLostError } from "@corio/mysql";
+import { connect, ConnectionLostError, createPool } from "@corio/mysql";
 import type { Connection, ConnectOptions } from "@corio/mysql";
-import { assert, describe } from "../../corio/test/support/harness.ts";
+import { assert, describe, test } from "../../corio/test/support/harness.ts";
 import { databaseTest, TestDatabase, withPool } from "./support/database.ts";
 
 const database = new TestDatabase();
@@ -106,4 +106,13 @@ describe("typeCast that throws", () => {
       assert.equal(pool.statistics().size, 1);
     }),
   );
+});
+
+describe("a duration that is none", () => {
+  test("is refused before anything is done with it", () => {
+    for (const option of ["cancelTimeout", "commandTimeout", "connectTimeout"]) {
+      assert.throws(() => createPool({ [option]: NaN }), ValueError);
+      assert.throws(() => connect({ [option]: "5" as never }), ArgumentTypeError);
+    }
+  });
 });

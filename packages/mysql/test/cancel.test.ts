@@ -3,6 +3,7 @@ import type { Task } from "corio";
 import { connect, createPool, StatementError } from "@corio/mysql";
 import type { MysqlPool } from "@corio/mysql";
 import { assert, describe } from "../../corio/test/support/harness.ts";
+import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { databaseTest, TestDatabase, withPool } from "./support/database.ts";
 
 const database = new TestDatabase();
@@ -356,6 +357,26 @@ describe("leaving a loop over rows early", () => {
       });
       assert.equal(pool.statistics().destroyed, 0);
       await assertWell(pool, 1);
+    }),
+  );
+});
+
+describe("a cancelled close", () => {
+  databaseTest("has closed, so that the answer to a statement before it is not lost", () =>
+    run(async () => {
+      await using proxy = await Proxy.to({ host: "127.0.0.1", port: 3306 });
+      const connection = await connect(database.options({ port: proxy.port }));
+      // The server's goodbye does not come.
+      proxy.mute();
+      let isClosed = false;
+      const closing = createTask(async () => {
+        await connection.close();
+        isClosed = true;
+        await sleep(60);
+      });
+      await sleep(0);
+      await cancelled(closing);
+      assert.equal(isClosed, true);
     }),
   );
 });

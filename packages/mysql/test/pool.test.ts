@@ -41,8 +41,8 @@ describe("a connection that comes back to the pool", () => {
     ],
     "another database": [(connection) => connection.execute("USE mysql"), "SELECT DATABASE()", "own"],
     "a lock": [
-      (connection) => connection.execute("SELECT GET_LOCK('corio.' 'pool', 0)"),
-      "SELECT IS_USED_LOCK('corio.pool')",
+      (connection) => connection.execute("SELECT GET_LOCK(CONCAT(DATABASE(), '.pool'), 0)"),
+      "SELECT IS_USED_LOCK(CONCAT(DATABASE(), '.pool'))",
       null,
     ],
     "locked tables": [

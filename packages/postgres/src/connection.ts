@@ -1,5 +1,5 @@
 import { coroutine } from "corio";
-import type { Coroutine, Steps } from "corio";
+import type { Coroutine, Duration, Steps } from "corio";
 import { checkCopy, copyIn, copyOut, copyRecordsStatement, encodeRecords } from "./copy.ts";
 import type { CopySource, CopyTarget } from "./copy.ts";
 import { checkBatchSize, readCursor } from "./cursor.ts";
@@ -25,6 +25,7 @@ import type { TransactionOptions } from "./transaction.ts";
  */
 export class Connection extends Queryable implements AsyncDisposable {
   #session: Session | null;
+  readonly #commandTimeout: Duration | null;
   /** Gives it back to where it is from; null when that is somebody else's business. */
   readonly #release: ((session: Session) => Coroutine<void>) | null;
 
@@ -32,6 +33,7 @@ export class Connection extends Queryable implements AsyncDisposable {
   constructor(session: Session, release: ((session: Session) => Coroutine<void>) | null) {
     super();
     this.#session = session;
+    this.#commandTimeout = session.commandTimeout;
     this.#release = release;
   }
 
@@ -56,7 +58,7 @@ export class Connection extends Queryable implements AsyncDisposable {
     options: OperationOptions,
     pick: (result: DriverResult) => T,
   ): Coroutine<T> {
-    return runOn(() => this.#require(), query, options, pick);
+    return runOn(() => this.#require(), this.#commandTimeout, query, options, pick);
   }
 
   /**
@@ -139,7 +141,7 @@ export class Connection extends Queryable implements AsyncDisposable {
   copyIn(text: string, source: CopySource, options: OperationOptions = {}): Coroutine<number> {
     checkCopy("copyIn", text, "FROM");
     const session = this.#require();
-    return withTimeout(session, options, () => copyIn(session, text, source));
+    return withTimeout(session.commandTimeout, options, () => copyIn(session, text, source));
   }
 
   /**
@@ -165,7 +167,9 @@ export class Connection extends Queryable implements AsyncDisposable {
   ): Coroutine<number> {
     const statement = copyRecordsStatement(typeof target === "string" ? { table: target } : target);
     const session = this.#require();
-    return withTimeout(session, options, () => copyIn(session, statement, encodeRecords(records)));
+    return withTimeout(session.commandTimeout, options, () =>
+      copyIn(session, statement, encodeRecords(records)),
+    );
   }
 
   /** Says that a function has changed the session out of sight: it is reset before anybody else has it. */

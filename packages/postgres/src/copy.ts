@@ -82,15 +82,16 @@ const copyFrom = coroutine(async function copyIn(
       if (chunk.length > 0) await until(write(stream, chunk, flight));
     }
     // The server says what it thinks of the data only now.
-    await session.perform(() => {
+    await session.perform(async () => {
       if (flight.failure === null && !flight.isOver) stream.end();
-      return flight;
+      await flight;
+      // Not after this: that it was cancelled would be taken for a failure.
+      session.throwFailure(flight);
     });
   } catch (error) {
     if (!flight.isOver) await failCopy(session, stream, flight);
     throw error;
   }
-  session.throwFailure(flight);
   return stream.rowCount;
 });
 

@@ -53,7 +53,7 @@ export async function* readCursor(
   options: CursorOptions,
 ): AsyncGenerator<unknown, void, undefined> {
   const size = options.batchSize ?? 100;
-  const limit = options.timeout === undefined ? session.commandTimeout : options.timeout;
+  const { timeout: limit = session.commandTimeout } = options;
   const cursor = new RowCursor(text, values);
   const flight = session.submit(cursor, text);
   const read = () => session.perform(() => readBatch(session, flight, cursor, size));

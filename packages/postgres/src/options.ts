@@ -1,5 +1,6 @@
 import { ArgumentTypeError, ValueError } from "corio";
 import type { Duration } from "corio";
+import { toSeconds } from "corio/pool";
 import type { DriverClientConfig } from "./driver.ts";
 import type { Target } from "./errors.ts";
 
@@ -78,6 +79,8 @@ export interface ConnectOptions {
   readonly onNotice?: ((notice: Notice) => void) | undefined;
 }
 
+const DURATIONS = ["cancelTimeout", "commandTimeout", "connectTimeout", "connectionCheckInterval"] as const;
+
 /** Options of a function that takes a URL or options. */
 export function toOptions(where: string, options: string | ConnectOptions | undefined): ConnectOptions {
   if (options === undefined) return {};
@@ -91,6 +94,7 @@ export function toOptions(where: string, options: string | ConnectOptions | unde
   const { port } = given;
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
     throw new ValueError(`${where} expects port to be a number from 0 to 65535, got ${String(port)}`);
+  for (const name of DURATIONS) toSeconds(given[name] ?? 0, `${where}: ${name}`);
   return given;
 }
 

@@ -1,6 +1,6 @@
-import { ArgumentTypeError, coroutine } from "corio";
-import type { Coroutine, Steps } from "corio";
-import { Pool } from "corio/pool";
+import { ArgumentTypeError, coroutine, timeout } from "corio";
+import type { Coroutine, Duration, Steps, WithBody } from "corio";
+import { callBlock, Pool } from "corio/pool";
 import type { Lease, PoolAcquireOptions, PoolCloseOptions, PoolOptions, PoolStatistics } from "corio/pool";
 import { Connection } from "./connection.ts";
 import type { CopyTarget } from "./copy.ts";
@@ -9,7 +9,7 @@ import { listenTo } from "./listen.ts";
 import type { ListenEvent, ListenOptions } from "./listen.ts";
 import { toOptions } from "./options.ts";
 import type { ConnectOptions } from "./options.ts";
-import { Queryable, withTimeout } from "./queryable.ts";
+import { Queryable } from "./queryable.ts";
 import type { OperationOptions } from "./queryable.ts";
 import { Session } from "./session.ts";
 import type { TransactionOptions } from "./transaction.ts";
@@ -63,7 +63,13 @@ export class PostgresPool extends Queryable implements AsyncDisposable {
     options: OperationOptions,
     pick: (result: DriverResult) => T,
   ): Coroutine<T> {
-    return runStatement(this.#pool, query, options, pick);
+    const { timeout: limit = this.#options.commandTimeout ?? null } = options;
+    // The time in which it waits for a connection does not count: a limit begins when it has one.
+    if (limit !== null) return runStatement(this.#pool, limit, query, pick);
+    return this.#pool.exchange(
+      (session) => session.request(query, pick),
+      (session) => session.exchangeOptions,
+    );
   }
 
   /**
@@ -76,13 +82,10 @@ export class PostgresPool extends Queryable implements AsyncDisposable {
   with<T>(body: (connection: Connection) => Steps<T>, options?: PoolAcquireOptions): Coroutine<T>;
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
   with<T>(body: (connection: Connection) => T | PromiseLike<T>, options?: PoolAcquireOptions): Coroutine<T>;
-  with<T>(
-    body: (connection: Connection) => T | PromiseLike<T> | Steps<T>,
-    options?: PoolAcquireOptions,
-  ): Coroutine<T> {
+  with<T>(body: WithBody<[connection: Connection], T>, options?: PoolAcquireOptions): Coroutine<T> {
     if (typeof body !== "function")
       throw new ArgumentTypeError(`with expects a function, got ${typeof body}`);
-    return useConnection(this, body as (connection: Connection) => Promise<T>, options);
+    return this.#pool.with((session) => useConnection<T>(session, body), options);
   }
 
   /**
@@ -165,44 +168,32 @@ export class PostgresPool extends Queryable implements AsyncDisposable {
   statistics(): PoolStatistics {
     return this.#pool.statistics();
   }
-
-  /** @internal */
-  lend<T>(body: (session: Session) => PromiseLike<T>, options: PoolAcquireOptions | undefined): Coroutine<T> {
-    return this.#pool.with<T>(body, options);
-  }
 }
 
 const runStatement = coroutine(function* statement<T>(
   pool: Pool<Session>,
+  limit: Duration,
   query: DriverQuery,
-  options: OperationOptions,
   pick: (result: DriverResult) => T,
 ): Steps<T> {
   const lease = yield* pool.acquire();
   try {
     const session = lease.resource;
-    return pick(yield* withTimeout(session, options, () => session.run(query)));
+    return yield* timeout(limit, () => session.perform(() => session.request(query, pick)));
   } finally {
     yield* lease.release();
   }
 });
 
-const useConnection = coroutine(async function use<T>(
-  pool: PostgresPool,
-  body: (connection: Connection) => Promise<T>,
-  options: PoolAcquireOptions | undefined,
-): Promise<T> {
-  const call = coroutine(body);
-  return await pool.lend(async (session) => {
-    // It goes back when the block ends, not before.
-    const connection = new Connection(session, null);
-    try {
-      return await call(connection);
-    } finally {
-      connection.detach();
-    }
-  }, options);
-});
+async function useConnection<T>(session: Session, body: WithBody<[connection: Connection], T>): Promise<T> {
+  // It goes back when the block ends, not before.
+  const connection = new Connection(session, null);
+  try {
+    return await callBlock(body, connection);
+  } finally {
+    connection.detach();
+  }
+}
 
 const acquireConnection = coroutine(async function acquire(
   pool: Pool<Session>,

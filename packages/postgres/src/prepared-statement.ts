@@ -1,5 +1,5 @@
 import { coroutine } from "corio";
-import type { Coroutine } from "corio";
+import type { Coroutine, Duration } from "corio";
 import type { Flight } from "corio/pool";
 import type { DriverConnection, DriverQuery, DriverResult, Submittable } from "./driver.ts";
 import { ConnectionReleasedError } from "./errors.ts";
@@ -20,9 +20,9 @@ export class PreparedStatement implements AsyncDisposable {
   readonly #statement: NamedStatement;
 
   /** @internal */
-  constructor(session: () => Session, name: string, text: string) {
+  constructor(session: () => Session, commandTimeout: Duration | null, name: string, text: string) {
     this.text = text;
-    this.#statement = new NamedStatement(session, name);
+    this.#statement = new NamedStatement(session, commandTimeout, name);
   }
 
   /** Runs it, and gives rows, count and columns. */
@@ -70,12 +70,14 @@ export class PreparedStatement implements AsyncDisposable {
 /** Runs statements under a name: pg sends the text of each name only once. */
 class NamedStatement extends Queryable {
   readonly #session: () => Session;
+  readonly #commandTimeout: Duration | null;
   readonly #name: string;
   #isClosed = false;
 
-  constructor(session: () => Session, name: string) {
+  constructor(session: () => Session, commandTimeout: Duration | null, name: string) {
     super();
     this.#session = session;
+    this.#commandTimeout = commandTimeout;
     this.#name = name;
   }
 
@@ -89,7 +91,8 @@ class NamedStatement extends Queryable {
       return this.#session();
     };
     // With no values, too: pg goes by the name then.
-    return runOn(session, { values: [], ...query, name: this.#name }, options, pick);
+    const named = { values: [], ...query, name: this.#name };
+    return runOn(session, this.#commandTimeout, named, options, pick);
   }
 
   close(): Coroutine<void> {
@@ -126,7 +129,7 @@ const parseStatement = coroutine(async function prepare(
   const current = session();
   await current.perform(() => submitted(current, new Parse(name, text)));
   current.keepStatement(name, text);
-  return new PreparedStatement(session, name, text);
+  return new PreparedStatement(session, current.commandTimeout, name, text);
 });
 
 async function submitted(session: Session, message: Message): Promise<void> {

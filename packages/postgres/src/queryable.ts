@@ -1,5 +1,6 @@
-import { ArgumentTypeError, coroutine, timeout, ValueError } from "corio";
-import type { Coroutine, Duration, Steps } from "corio";
+import { ArgumentTypeError, timeout, ValueError } from "corio";
+import type { Coroutine, Duration } from "corio";
+import { exchange } from "corio/pool";
 import type { DriverQuery, DriverResult } from "./driver.ts";
 import { firstValue, toResult } from "./rows.ts";
 import type { QueryResult, Row } from "./rows.ts";
@@ -81,33 +82,32 @@ export abstract class Queryable {
   }
 }
 
-/** Runs `query` on the session that is there when it is awaited, within the time that the options allow, and gives what `pick` makes of its result. */
+/**
+ * Runs `query` on the session that is there when it is awaited, and gives what `pick` makes of its result. It may
+ * take as long as the options say, or else the `commandTimeout`.
+ */
 export function runOn<T>(
   session: () => Session,
+  commandTimeout: Duration | null,
   query: DriverQuery,
   options: OperationOptions,
   pick: (result: DriverResult) => T,
 ): Coroutine<T> {
-  return runStatement(session, query, options, pick);
+  const run = (): Coroutine<T> =>
+    exchange(
+      () => session().request(query, pick),
+      () => session().exchangeOptions,
+    );
+  return withTimeout(commandTimeout, options, run);
 }
 
-const runStatement = coroutine(function* statement<T>(
-  toSession: () => Session,
-  query: DriverQuery,
-  options: OperationOptions,
-  pick: (result: DriverResult) => T,
-): Steps<T> {
-  const session = toSession();
-  return pick(yield* withTimeout(session, options, () => session.run(query)));
-});
-
-/** Limits what `start` begins by the options' timeout, or the session's. */
+/** Limits what `start` begins by the options' timeout, or else the `commandTimeout`. */
 export function withTimeout<T>(
-  session: Session,
+  commandTimeout: Duration | null,
   options: OperationOptions,
   start: () => Coroutine<T>,
 ): Coroutine<T> {
-  const limit = options.timeout === undefined ? session.commandTimeout : options.timeout;
+  const { timeout: limit = commandTimeout } = options;
   return limit === null ? start() : timeout(limit, start);
 }
 

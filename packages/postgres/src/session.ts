@@ -65,6 +65,8 @@ export class Session {
   /** What is under way is a statement that the server has parsed: the whole of it was sent at once. */
   #hasSynced = false;
   #isKeptAlive = false;
+  /** The connection keeps the process alive; as a new one does. */
+  #isHeld = true;
 
   private constructor(options: ConnectOptions) {
     this.#options = options;
@@ -212,9 +214,14 @@ export class Session {
       this.#status === "I" &&
       !this.#isDirty &&
       this.#statements.size === 0 &&
-      this.#flight === null &&
+      !this.#isAtWork &&
       this.#options.reset !== "always"
     );
+  }
+
+  /** Something is under way, or a CancelRequest that would hit what begins now. */
+  get #isAtWork(): boolean {
+    return this.#flight !== null || this.#cancelRequest !== null;
   }
 
   get processId(): number | null {
@@ -228,7 +235,7 @@ export class Session {
   /** Keeps the process alive although nothing is under way: notifications are waited for. */
   keepAlive(): void {
     this.#isKeptAlive = true;
-    this.client.ref();
+    this.#hold();
   }
 
   markDirty(): void {
@@ -262,7 +269,7 @@ export class Session {
 
   /** Runs a statement; several, if there are no values. */
   run(query: DriverQuery, options: RunOptions = {}): Coroutine<DriverResult> {
-    return this.perform(() => this.request(query, options.result), options);
+    return this.perform(() => this.request(query, asItIs, options.result), options);
   }
 
   /**
@@ -284,14 +291,12 @@ export class Session {
    */
   begin<T>(conclude: (flight: Flight<T>) => T): Flight<T> {
     if (this.#lost !== null) throw this.#lost;
-    // A CancelRequest that is still on its way would hit what begins now.
-    if (this.#flight !== null || this.#cancelRequest !== null) {
+    if (this.#isAtWork) {
       throw new ConnectionBusyError(
         "this connection is at work: await what it does, or take another one from a pool for each task",
       );
     }
-    // While nobody waits for the server, the connection does not keep the process alive.
-    this.client.ref();
+    this.#hold();
     this.#hasSynced = false;
     const flight: Flight<T> = new Flight<T>(() => conclude(flight));
     this.#flight = flight;
@@ -306,19 +311,27 @@ export class Session {
     return flight;
   }
 
-  /** Runs statements, without the cancel rule: for what `perform` begins. `which` result is wanted, by default the last. */
-  request(query: DriverQuery, which?: number): Flight<DriverResult> {
+  /** The cancel rule for what is done here. */
+  get exchangeOptions(): ExchangeOptions {
+    return this.#exchange;
+  }
+
+  /**
+   * Runs statements, without the cancel rule: for what `perform` begins. Gives what `pick` makes of the result. `which`
+   * one is wanted, by default the last.
+   */
+  request<T>(query: DriverQuery, pick: (result: DriverResult) => T, which = -1): Flight<T> {
     this.#noteText(query.text);
     let results: DriverResult | DriverResult[] | undefined;
-    const flight = this.begin<DriverResult>((flight) => {
+    const flight = this.begin<T>((flight) => {
       this.throwFailure(flight);
       if (!Array.isArray(results)) {
         const result = results as DriverResult;
         this.#noteCommand(result.command);
-        return result;
+        return pick(result);
       }
       for (const { command } of results) this.#noteCommand(command);
-      return results.at(which ?? -1) as DriverResult;
+      return pick(results.at(which) as DriverResult);
     });
     const { text, values, name, rowMode } = query;
     const finish: DriverCallback = (error, result) => {
@@ -369,7 +382,7 @@ export class Session {
   /** @internal */
   async resetNow(): Promise<boolean> {
     // Somebody has left a cursor or a COPY open: its answers are still on their way.
-    if (this.#flight !== null) return false;
+    if (this.#isAtWork) return false;
     const statements = this.#status === "I" ? [] : ["ROLLBACK"];
     if (this.#isDirty || this.#options.reset === "always") {
       statements.push(...RESET_SESSION, ...this.#checkInterval());
@@ -395,7 +408,10 @@ export class Session {
 
   // ── Ending ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Says goodbye to the server, and waits until it has closed the connection, but not longer than `cancelTimeout`. */
+  /**
+   * Says goodbye to the server, and waits until it has closed the connection, but not longer than `cancelTimeout`, nor
+   * after a cancel.
+   */
   close(): Coroutine<void> {
     return closeSession(this);
   }
@@ -404,12 +420,14 @@ export class Session {
   async closeNow(): Promise<void> {
     try {
       if (this.isBroken || this.#flight !== null) return;
-      this.client.ref();
+      this.#hold();
       await timeout(this.#exchange.cancelTimeout, () =>
-        until(new Promise<void>((resolve) => this.client.end(resolve))),
+        until((signal) => {
+          // A cancel ends the wait, and is raised at the next await: the answer to a statement may not be delivered yet.
+          signal.addEventListener("abort", () => this.drop("it was closed"));
+          return new Promise<void>((resolve) => this.client.end(resolve));
+        }),
       );
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
     } finally {
       this.drop("it was closed");
     }
@@ -443,8 +461,22 @@ export class Session {
     const flight = this.#flight;
     if (flight === null) return;
     this.#flight = null;
-    if (!this.#isKeptAlive) this.client.unref();
     flight.end();
+    this.#letGo();
+  }
+
+  /** While somebody waits for the server, the connection keeps the process alive. */
+  #hold(): void {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    this.client.ref();
+  }
+
+  #letGo(): void {
+    // The end of a flight may have begun the next one.
+    if (this.#flight !== null || this.#isKeptAlive) return;
+    this.#isHeld = false;
+    this.client.unref();
   }
 
   // ── Cancelling ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -514,6 +546,9 @@ interface RunOptions extends PerformOptions {
   /** Of which statement the result is wanted. Default: the last. */
   readonly result?: number;
 }
+
+/** For `request`. */
+export const asItIs = (result: DriverResult): DriverResult => result;
 
 // Coroutines: they run nothing until they are awaited.
 const openSession = coroutine(async function connect(options: ConnectOptions) {

@@ -1,6 +1,6 @@
 import { ArgumentTypeError, coroutine } from "corio";
 import type { Coroutine, Duration, WithBody } from "corio";
-import { withRetries } from "corio/pool";
+import { callBlock, withRetries } from "corio/pool";
 import {
   CommitOutcomeUnknownError,
   ConnectionLostError,
@@ -8,6 +8,7 @@ import {
   TransactionAbortedError,
 } from "./errors.ts";
 import type { DriverResult } from "./driver.ts";
+import { asItIs } from "./session.ts";
 import type { Session } from "./session.ts";
 
 /** How much a transaction sees of others. PostgreSQL treats `read uncommitted` as `read committed`. */
@@ -46,12 +47,13 @@ export function beginStatement({ isolation, readOnly, deferrable }: TransactionO
       `transaction expects isolation to be one of ${LEVELS.join(", ")}, got ${JSON.stringify(isolation)}`,
     );
   }
+  if (isolation === undefined && readOnly === undefined && deferrable === undefined) return "BEGIN";
   const modes = [
     ...(isolation === undefined ? [] : [`ISOLATION LEVEL ${isolation.toUpperCase()}`]),
     ...(readOnly === undefined ? [] : [readOnly ? "READ ONLY" : "READ WRITE"]),
     ...(deferrable === undefined ? [] : [deferrable ? "DEFERRABLE" : "NOT DEFERRABLE"]),
   ];
-  return ["BEGIN", modes.join(", ")].join(" ").trimEnd();
+  return `BEGIN ${modes.join(", ")}`;
 }
 
 /** A block that is committed when it returns, and rolled back when it throws. */
@@ -80,21 +82,20 @@ const transactionScope = coroutine(async function transaction<C, T>(
   body: TransactionBody<C, T>,
   options: TransactionOptions,
 ): Promise<T> {
-  const call = coroutine(body as (connection: C) => Promise<T>);
-  if (session.isInTransaction) return await inSavepoint(session, () => call(connection));
+  const call = (): T | PromiseLike<T> => callBlock(body, connection);
+  if (session.isInTransaction) return await inSavepoint(session, call);
   const begin = beginStatement(options);
   const retry = options.retry === true ? {} : options.retry;
-  if (retry === undefined || retry === false)
-    return await inTransaction(session, begin, () => call(connection));
+  if (retry === undefined || retry === false) return await inTransaction(session, begin, call);
 
   const { attempts = 5, firstDelay = 0.05, maxDelay = 2, on = isRetryable } = retry;
   const isWorthwhile = (error: unknown): boolean => !session.isBroken && on(error);
   return await withRetries("transaction", { attempts, firstDelay, maxDelay, isWorthwhile }, () =>
-    inTransaction(session, begin, () => call(connection)),
+    inTransaction(session, begin, call),
   );
 });
 
-async function inTransaction<T>(session: Session, begin: string, body: () => Coroutine<T>): Promise<T> {
+async function inTransaction<T>(session: Session, begin: string, body: () => T | PromiseLike<T>): Promise<T> {
   let result: T;
   try {
     await session.run({ text: begin });
@@ -107,7 +108,7 @@ async function inTransaction<T>(session: Session, begin: string, body: () => Cor
   return result;
 }
 
-async function inSavepoint<T>(session: Session, body: () => Coroutine<T>): Promise<T> {
+async function inSavepoint<T>(session: Session, body: () => T | PromiseLike<T>): Promise<T> {
   const name = session.nextSavepoint();
   let result: T;
   let isSet = false;
@@ -147,7 +148,7 @@ async function commit(session: Session): Promise<void> {
     // A value in any case: after a cancel an error would become a CancelledError, and what happened be forgotten.
     async () => {
       try {
-        return { result: await session.request({ text: "COMMIT" }) };
+        return { result: await session.request({ text: "COMMIT" }, asItIs) };
       } catch (error) {
         return { error };
       }

@@ -1,8 +1,8 @@
 /** Input that a driver or the protocol would take for something else, and callbacks of the program that throw. */
 import { ArgumentTypeError, getRunningLoop, run, ValueError } from "corio";
-import { connect, listen, StatementError } from "@corio/postgres";
+import { connect, createPool, listen, StatementError } from "@corio/postgres";
 import type { Connection, ConnectOptions } from "@corio/postgres";
-import { assert, describe } from "../../corio/test/support/harness.ts";
+import { assert, describe, test } from "../../corio/test/support/harness.ts";
 import { databaseTest, TestSchema } from "./support/database.ts";
 
 const schema = new TestSchema();
@@ -126,5 +126,14 @@ describe("a callback that throws", () => {
       await throwing();
     });
     assert.match(String(reports), /mine/);
+  });
+});
+
+describe("a duration that is none", () => {
+  test("is refused before anything is done with it", () => {
+    for (const option of ["cancelTimeout", "commandTimeout", "connectTimeout"]) {
+      assert.throws(() => createPool({ [option]: NaN }), ValueError);
+      assert.throws(() => connect({ [option]: "5" as never }), ArgumentTypeError);
+    }
   });
 });

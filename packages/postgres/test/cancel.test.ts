@@ -46,10 +46,12 @@ describe("a cancelled statement", () => {
       await using proxy = await Proxy.to({ host: "127.0.0.1", port: 5432 });
       await using connection = await connect(schema.options({ port: proxy.port }));
       await using other = await connect(schema.options());
-      await other.execute("SELECT pg_advisory_lock(4711)");
+      // Such locks are the whole database's: other test runs are in it as well.
+      const lock = process.pid;
+      await other.execute("SELECT pg_advisory_lock($1::int)", [lock]);
       let isAnswered = false;
       const waiting = createTask(async () => {
-        await connection.execute("SELECT pg_advisory_lock(4711)");
+        await connection.execute("SELECT pg_advisory_lock($1::int)", [lock]);
         isAnswered = true;
       });
       await schema.until(1, "wait_event_type = 'Lock'");
@@ -58,7 +60,7 @@ describe("a cancelled statement", () => {
       waiting.cancel();
       await isHeld.wait();
       // The statement comes to its end by itself, while the CancelRequest hangs in the network.
-      await other.execute("SELECT pg_advisory_unlock(4711)");
+      await other.execute("SELECT pg_advisory_unlock($1::int)", [lock]);
       await schema.until(0, "wait_event_type = 'Lock'");
       await schema.until(1, "query LIKE '%pg_advisory_lock%' AND state = 'idle'");
       await sleep(0);
@@ -69,6 +71,34 @@ describe("a cancelled statement", () => {
       assert.equal(isAnswered, true);
       assert.equal(await connection.fetchValue("SELECT 2"), 2);
     }),
+  );
+
+  databaseTest(
+    "that a block has left behind takes its connection with it, if its CancelRequest is on its way",
+    () =>
+      run(async () => {
+        await using proxy = await Proxy.to({ host: "127.0.0.1", port: 5432 });
+        await using pool = createPool(schema.options({ port: proxy.port, maxSize: 1 }));
+        await using other = await connect(schema.options());
+        const lock = process.pid;
+        await other.execute("SELECT pg_advisory_lock($1::int)", [lock]);
+        const isHeld = new Event();
+        const left = await pool.with(async (connection) => {
+          // Of the transaction: the session is clean after it.
+          const task = createTask(connection.execute("SELECT pg_advisory_xact_lock($1::int)", [lock]));
+          await schema.until(1, "wait_event_type = 'Lock'");
+          proxy.onHeld = () => isHeld.set();
+          task.cancel();
+          await isHeld.wait();
+          await other.execute("SELECT pg_advisory_unlock($1::int)", [lock]);
+          await schema.until(1, "query LIKE '%pg_advisory_xact_lock%' AND state = 'idle'");
+          await sleep(0);
+          return [task];
+        });
+        proxy.onHeld = null;
+        assert.equal(await pool.fetchValue("SELECT 2"), 2);
+        for (const task of left) await assert.rejects(task, CancelledError);
+      }),
   );
 
   databaseTest("in a task is cancelled wherever the task is", () =>
@@ -308,6 +338,19 @@ describe("a cancel", () => {
     }),
   );
 
+  databaseTest("while COPY IN waits for its answer is no failure of the COPY", () =>
+    withPool(schema.options({ maxSize: 1 }), async (pool) => {
+      await pool.execute("CREATE TABLE copy_slow(id int, nap text DEFAULT pg_sleep(60)::text)");
+      const target = { table: "copy_slow", columns: ["id"] };
+      const copying = createTask(pool.copyRecords(target, [[1]]));
+      await schema.untilSleeping(1);
+      await cancelled(copying);
+      await assert.rejects(pool.copyRecords(target, [[1]], { timeout: 0.1 }), TimeoutError);
+      assert.equal(await pool.fetchValue("SELECT count(*)::int FROM copy_slow"), 0);
+      await assertWell(pool, 1);
+    }),
+  );
+
   databaseTest("while COPY OUT sends ends it", () =>
     withPool(schema.options({ maxSize: 1 }), async (pool) => {
       let bytes = 0;
@@ -370,6 +413,26 @@ describe("a cancel", () => {
       assert.deepEqual(seen, ["committed"]);
       assert.equal(await pool.fetchValue("SELECT count(*)::int FROM committed"), 1);
       await assertWell(pool, 1);
+    }),
+  );
+});
+
+describe("a cancelled close", () => {
+  databaseTest("has closed, so that the answer to a statement before it is not lost", () =>
+    run(async () => {
+      await using proxy = await Proxy.to({ host: "127.0.0.1", port: 5432 });
+      const connection = await connect(schema.options({ port: proxy.port }));
+      // The server's goodbye does not come.
+      proxy.mute();
+      let isClosed = false;
+      const closing = createTask(async () => {
+        await connection.close();
+        isClosed = true;
+        await sleep(60);
+      });
+      await sleep(0);
+      await cancelled(closing);
+      assert.equal(isClosed, true);
     }),
   );
 });

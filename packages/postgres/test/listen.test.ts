@@ -6,7 +6,9 @@ import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { databaseTest, TestSchema } from "./support/database.ts";
 
 const schema = new TestSchema();
+// Channels are the whole database's: other test runs are in it as well.
 const channel = schema.name;
+const other = `${schema.name} other`;
 const isListening = "query LIKE 'LISTEN%' AND state = 'idle'";
 
 const notify = (payload: string) => schema.admin.execute("SELECT pg_notify($1, $2)", [channel, payload]);
@@ -30,7 +32,7 @@ const isPayload = (payload: string) => (event: ListenEvent) =>
   event.kind === "notification" && event.payload === payload;
 
 function listenTo(options: ListenOptions = {}): AsyncIterableIterator<ListenEvent> {
-  return listen(schema.options(), [channel, "other channel"], options);
+  return listen(schema.options(), [channel, other], options);
 }
 
 /** The connections of the test before must have gone: it is by the server's list of them that we know who listens. */
@@ -50,13 +52,13 @@ describe("listening", () => {
       const { seen, task } = read(listenTo(), isPayload("last"));
       await schema.until(1, isListening);
       await notify("first");
-      await schema.admin.execute(`NOTIFY "other channel"`);
+      await schema.admin.execute(`NOTIFY "${other}"`);
       await notify("last");
       await task;
       assert.deepEqual(payloads(seen), ["first", "", "last"]);
       const [first, second] = seen;
       assert.ok(first?.kind === "notification" && second?.kind === "notification");
-      assert.deepEqual([first.channel, second.channel], [channel, "other channel"]);
+      assert.deepEqual([first.channel, second.channel], [channel, other]);
       assert.ok(first.processId > 0);
       await schema.until(0, "true");
     },

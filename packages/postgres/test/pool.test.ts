@@ -25,7 +25,7 @@ describe("a connection that comes back to the pool", () => {
     ],
     "a role": [(connection) => connection.execute("SET ROLE pg_monitor"), "SELECT current_user", "postgres"],
     "an advisory lock": [
-      (connection) => connection.execute("SELECT pg_advisory_lock(4711)"),
+      (connection) => connection.execute("SELECT pg_advisory_lock($1::int)", [process.pid]),
       "SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
       0,
     ],

@@ -1,4 +1,4 @@
-import { ArgumentTypeError, coroutine, Lock } from "corio";
+import { ArgumentTypeError, coroutine, isCancelledError, Lock } from "corio";
 import type { Coroutine, Duration, Steps } from "corio";
 import { Pool, PoolClosedError } from "corio/pool";
 import type { Lease, PoolAcquireOptions, PoolCloseOptions, PoolOptions, PoolStatistics } from "corio/pool";
@@ -352,8 +352,11 @@ class Trunk {
       try {
         this.#session = await this.#open();
       } catch (error) {
-        this.#failure = error;
-        this.#failures++;
+        // A cancel is for the task that makes it; so is the end of its commandTimeout. The next takes over.
+        if (!isCancelledError(error)) {
+          this.#failure = error;
+          this.#failures++;
+        }
         throw error;
       }
       if (this.#isClosed) this.#session.drop("it was closed");

@@ -1,5 +1,6 @@
 import { ArgumentTypeError, ValueError } from "corio";
 import type { Duration } from "corio";
+import { toSeconds } from "corio/pool";
 import { lookup } from "node:dns/promises";
 
 /** What Node's `tls.connect` takes. Without `ca` the certificate must be signed by a well-known authority. */
@@ -70,10 +71,14 @@ export interface Target {
 export function toOptions<O extends ConnectOptions>(where: string, options: string | O | undefined): O {
   if (options === undefined) return {} as O;
   if (typeof options === "string") return { url: options } as O;
-  if (typeof options === "object" && (options as unknown) !== null) return options;
-  throw new ArgumentTypeError(
-    `${where} expects a URL such as redis://127.0.0.1:6379/0 or an object with options, got ${typeof options}`,
-  );
+  if (typeof options !== "object" || (options as unknown) === null) {
+    throw new ArgumentTypeError(
+      `${where} expects a URL such as redis://127.0.0.1:6379/0 or an object with options, got ${typeof options}`,
+    );
+  }
+  for (const name of ["cancelTimeout", "commandTimeout", "connectTimeout"] as const)
+    toSeconds(options[name] ?? 0, `${where}: ${name}`);
+  return options;
 }
 
 /** Reads the URL, and fills in what was left out. Throws when it makes no sense. */

@@ -47,6 +47,8 @@ export class Session {
   #lost: ConnectionLostError | null = null;
   #inFlight = 0;
   #isBlocking = false;
+  /** A CLIENT UNBLOCK is under way: it would hit what blocks here now. */
+  #isUnblocking = false;
   #isDirty = false;
   #isWatching = false;
   /** A CLIENT UNBLOCK may still come, whose connection broke: nothing may block here any more. */
@@ -182,12 +184,16 @@ export class Session {
 
   /** Whether the next who gets it would not meet anything of what was done on it. */
   get isClean(): boolean {
-    return !this.#isDirty && !this.#isWatching && this.#inFlight === 0;
+    return !this.#isDirty && !this.#isWatching && !this.#isAtWork;
+  }
+
+  get #isAtWork(): boolean {
+    return this.#inFlight > 0 || this.#isUnblocking;
   }
 
   /** Makes it as good as new, without waiting. False when that is not possible. */
   reset(): boolean {
-    if (this.#isDirty || this.#inFlight > 0 || this.isBroken) return false;
+    if (this.#isDirty || this.#isAtWork || this.isBroken) return false;
     if (this.#isWatching) {
       // The answer comes before that of whatever is sent next.
       this.client.sendCommand(["UNWATCH"]).catch(() => undefined);
@@ -240,6 +246,7 @@ export class Session {
     if (this.#lost === null && this.#inFlight > 0) {
       throw this.#busy(`${this.#inFlight} commands are on their way on this connection`);
     }
+    if (this.#isUnblocking) throw this.#busy("a blocking command is being ended on this connection");
     if (this.#isDoubtful)
       throw new ConnectionLostError(`the connection to ${this.server} is of no use any more`);
     const answer = this.#send(begin);
@@ -280,7 +287,12 @@ export class Session {
   // ── Ending ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #unblock(): Promise<void> {
-    await this.#lines.unblock(this.#asVictim());
+    this.#isUnblocking = true;
+    try {
+      await this.#lines.unblock(this.#asVictim());
+    } finally {
+      this.#isUnblocking = false;
+    }
   }
 
   async #terminate(): Promise<void> {

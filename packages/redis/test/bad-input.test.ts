@@ -1,7 +1,7 @@
 /** Input that would get past the rules about what blocks, and what changes a connection. */
-import { createTask, TimeoutError, timeout, ValueError } from "corio";
+import { ArgumentTypeError, createTask, TimeoutError, timeout, ValueError } from "corio";
 import { connect, createClient, SessionCommandError } from "@corio/redis";
-import { assert, describe } from "../../corio/test/support/harness.ts";
+import { assert, describe, test } from "../../corio/test/support/harness.ts";
 import { redisTest, TestKeys } from "./support/server.ts";
 
 const keys = new TestKeys();
@@ -65,5 +65,14 @@ describe("a subscription whose next was cancelled", () => {
     assert.equal((await subscription.next()).done, true);
     await redis.ping();
     await keys.until(1);
+  });
+});
+
+describe("a duration that is none", () => {
+  test("is refused before anything is done with it", () => {
+    for (const option of ["cancelTimeout", "commandTimeout", "connectTimeout"]) {
+      assert.throws(() => createClient({ [option]: NaN }), ValueError);
+      assert.throws(() => createClient({ [option]: "5" as never }), ArgumentTypeError);
+    }
   });
 });

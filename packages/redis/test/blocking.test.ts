@@ -1,7 +1,8 @@
-import { CancelledError, createTask, gather, sleep, timeout, TimeoutError } from "corio";
-import { connect, createClient } from "@corio/redis";
-import type { RedisClient } from "@corio/redis";
+import { CancelledError, createTask, Event, gather, sleep, timeout, TimeoutError } from "corio";
+import { connect, ConnectionBusyError, createClient } from "@corio/redis";
+import type { Connection, RedisClient } from "@corio/redis";
 import { assert, describe } from "../../corio/test/support/harness.ts";
+import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { BLOCKED, redisTest, TestKeys } from "./support/server.ts";
 
 const keys = new TestKeys();
@@ -63,12 +64,15 @@ describe("a cancelled", () => {
   redisTest("command that was connecting leaves nothing", async () => {
     await using redis = createClient(keys.options());
     const task = createTask(redis.ping());
+    const other = createTask(redis.ping());
     const blocked = createTask(redis.blPop(keys.next(), 0));
     await sleep(0);
     task.cancel();
     blocked.cancel();
     await assert.rejects(task, CancelledError);
     await assert.rejects(blocked, CancelledError);
+    // The cancel was not for this one, which has waited for the same connection.
+    assert.equal(await other, "PONG");
     // Whoever needs the connection next makes it.
     assert.equal(await redis.ping(), "PONG");
   });
@@ -143,5 +147,38 @@ describe("blocked tasks", () => {
     assert.equal((await connection.blPop(key, 0))?.element, "x");
     await connection.close();
     await keys.until(0);
+  });
+});
+
+describe("a blocking command that a block has left behind", () => {
+  redisTest("takes its connection with it, if a CLIENT UNBLOCK is on its way", async () => {
+    await using proxy = await Proxy.to({ host: "127.0.0.1", port: 6379 });
+    await using redis = createClient(keys.options({ host: "127.0.0.1", port: proxy.port, maxSize: 1 }));
+    const list = keys.next();
+    const isHeld = new Event();
+    const isFree = async (connection: Connection): Promise<boolean> => {
+      try {
+        await connection.ping();
+        return true;
+      } catch (error) {
+        assert.instanceOf(error, ConnectionBusyError);
+        return false;
+      }
+    };
+    const [id, left] = await redis.with(async (connection) => {
+      const task = createTask(connection.blPop(list, 0));
+      await keys.until(1, BLOCKED);
+      proxy.onHeld = () => isHeld.set();
+      task.cancel();
+      await isHeld.wait();
+      await keys.admin.rPush(list, "x");
+      while (!(await isFree(connection)));
+      await assert.rejects(connection.blPop(list, 0), ConnectionBusyError);
+      return [await connection.clientId(), [task]] as const;
+    });
+    proxy.onHeld = null;
+    assert.notEqual(await redis.with((connection) => connection.clientId()), id);
+    proxy.closeHeld();
+    for (const task of left) await assert.rejects(task, CancelledError);
   });
 });

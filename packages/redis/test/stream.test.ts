@@ -30,15 +30,6 @@ function read<E extends StreamEntry>(entries: AsyncIterable<E>, count: number) {
 
 const numbers = (entries: readonly StreamEntry[]) => entries.map(({ fields }) => Number(fields["n"]));
 
-/** Ends the connections that are blocked. */
-async function killBlocked(): Promise<void> {
-  const list = await keys.admin.executeCommand<string>(["CLIENT", "LIST"]);
-  for (const line of list.split("\n")) {
-    if (!line.includes(` name=${keys.prefix} `) || !BLOCKED.test(line)) continue;
-    await keys.admin.executeCommand(["CLIENT", "KILL", "ID", /id=(\d+)/.exec(line)?.[1] ?? ""]);
-  }
-}
-
 describe("a stream", () => {
   clientTest("is read from where it is told, and from now on by default", async (redis) => {
     const stream = keys.next();
@@ -63,12 +54,12 @@ describe("a stream", () => {
     const { seen, task } = read(redis.readStream([one, two]), 4);
     await keys.untilBlocked(1);
     // Lost before anything was read: "from now on" is the same place afterwards.
-    await killBlocked();
+    await keys.kill(BLOCKED);
     await add(one, 1);
     await add(two, 2);
     while (seen.length < 2) await sleep(0.001);
     await keys.untilBlocked(1);
-    await killBlocked();
+    await keys.kill(BLOCKED);
     await add(one, 3);
     await add(two, 4);
     await task;
@@ -142,12 +133,12 @@ describe("a consumer group", () => {
     const { seen, task } = read(redis.consumeStream(stream, { group: "g", consumer: "a" }), 3);
     while (seen.length < 1) await sleep(0.001);
     await keys.untilBlocked(1);
-    await killBlocked();
+    await keys.kill(BLOCKED);
     await add(stream, 2);
     while (seen.length < 2) await sleep(0.001);
     await seen[0]?.ack();
     await keys.untilBlocked(1);
-    await killBlocked();
+    await keys.kill(BLOCKED);
     await add(stream, 3);
     await task;
     assert.deepEqual(numbers(seen), [1, 2, 3]);

@@ -24,11 +24,6 @@ async function take(subscription: Subscription, count: number): Promise<string[]
   return seen;
 }
 
-/** Ends all connections of this file that have subscribed. */
-async function killSubscribers(): Promise<void> {
-  await keys.admin.executeCommand(["CLIENT", "KILL", "TYPE", "pubsub"]);
-}
-
 describe("a subscription", () => {
   clientTest("gives messages of channels and patterns in their order, and says which", async (redis) => {
     const [channel, other] = [keys.next(), keys.next()];
@@ -82,7 +77,7 @@ describe("a subscription", () => {
     await redis.publish(channel, "before");
     // It has arrived by then: the server sends in order.
     await keys.until(1, /sub=1/);
-    await killSubscribers();
+    await keys.kill(/sub=1/);
     assert.deepEqual(await take(subscription, 2), ["before", "reconnected null"]);
     await redis.publish(channel, "after");
     assert.deepEqual(await take(subscription, 1), ["after"]);

@@ -59,6 +59,12 @@ export class TestKeys {
     while ((await this.clients(pattern)) !== count);
   }
 
+  /** Ends the connections of this file that match; others share the server. */
+  async kill(pattern: RegExp): Promise<void> {
+    for (const line of await linesOf(this.admin, this.prefix, pattern))
+      await this.admin.executeCommand(["CLIENT", "KILL", "ID", /id=(\d+)/.exec(line)?.[1] ?? ""]);
+  }
+
   /** Waits until that many of this file's connections are blocked. */
   async untilBlocked(count: number): Promise<void> {
     await this.until(count, BLOCKED);
@@ -70,6 +76,10 @@ export const BLOCKED: RegExp = /flags=\w*b/;
 
 /** How many connections with this name have a line in CLIENT LIST that matches. */
 export async function countClients(admin: RedisClient, name: string, pattern: RegExp): Promise<number> {
+  return (await linesOf(admin, name, pattern)).length;
+}
+
+async function linesOf(admin: RedisClient, name: string, pattern: RegExp): Promise<string[]> {
   const list = await admin.executeCommand<string>(["CLIENT", "LIST"]);
-  return list.split("\n").filter((line) => line.includes(` name=${name} `) && pattern.test(line)).length;
+  return list.split("\n").filter((line) => line.includes(` name=${name} `) && pattern.test(line));
 }
