@@ -1,4 +1,4 @@
-import { RequestError, RequestTasks } from "@corio/request";
+import { isLastOnConnection, RequestError, RequestTasks } from "@corio/request";
 import type { RequestTasksOptions } from "@corio/request";
 import { RuntimeError, until } from "corio";
 import type {
@@ -56,7 +56,7 @@ export const corio: FastifyPluginCallback<CorioOptions> = (app, options, done) =
   }
   // A client that keeps its connection would keep the server from closing.
   app.addHook("onSend", (request, reply, payload, sent) => {
-    if (requests.isClosing && request.raw.httpVersionMajor === 1) {
+    if (requests.isClosing && request.raw.httpVersionMajor === 1 && isLastOnConnection(reply.raw)) {
       void reply.header("connection", "close");
     }
     sent(null, payload);

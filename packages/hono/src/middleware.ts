@@ -1,4 +1,4 @@
-import { isInsideRequest, RequestError, RequestTasks, setDeadline } from "@corio/request";
+import { isInsideRequest, isLastOnConnection, RequestError, RequestTasks, setDeadline } from "@corio/request";
 import type { HandleOptions, NodeResponse, RequestStatistics, RequestTasksOptions } from "@corio/request";
 import { isCancelledError } from "corio";
 import type { Context, MiddlewareHandler } from "hono";
@@ -87,7 +87,7 @@ function whatToWatch(c: Context): HandleOptions {
 
 function askToDisconnect(c: Context): void {
   const { incoming, outgoing } = bindings(c);
-  if (incoming?.httpVersionMajor === 1 && outgoing?.headersSent === false) {
+  if (incoming?.httpVersionMajor === 1 && outgoing?.headersSent === false && isLastOnConnection(outgoing)) {
     outgoing.setHeader("connection", "close");
   }
 }

@@ -1,5 +1,5 @@
 import { currentTask, isCancelledError, TimeoutError } from "corio";
-import type { Env, ErrorHandler } from "hono";
+import type { Context, Env, ErrorHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 
 /**
@@ -9,7 +9,7 @@ import { HTTPException } from "hono/http-exception";
  */
 export function onError<E extends Env = Env>(fallback?: ErrorHandler<E>): ErrorHandler<E> {
   return (error, c) => {
-    if (isCancelledError(error) || isBrokenUpload(error)) return c.text("Service Unavailable", 503);
+    if (isCancelledError(error) || isBrokenUpload(error, c)) return c.text("Service Unavailable", 503);
     const known =
       error instanceof TimeoutError
         ? new HTTPException(504, { message: "the request took too long", cause: error })
@@ -26,8 +26,11 @@ function isItsOwnResponse(error: Error): error is Error & { getResponse(): Respo
   return "getResponse" in error;
 }
 
-/** The client went away while its request's body was being read. */
-function isBrokenUpload(error: Error): boolean {
+/** The client went away while its request's body was being read: Deno says so before it closes the response. */
+function isBrokenUpload(error: Error, c: Context): boolean {
+  const { incoming } = ((c.env as unknown) ?? {}) as { readonly incoming?: { readonly errored?: unknown } };
+  if (incoming?.errored === error) return true;
+  if (error.name === "BadResource" && error.message.startsWith("Cannot read body")) return true;
   const isAbort = (error as { code?: unknown }).code === "ECONNRESET" || error.name === "AbortError";
   return isAbort && (currentTask()?.cancelling() ?? 0) > 0;
 }

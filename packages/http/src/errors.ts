@@ -1,6 +1,6 @@
 /** The errors of `@corio/http`. What the host or the driver said is kept as `cause`. */
 
-import { CorioError, TimeoutError } from "corio";
+import { ArgumentTypeError, CorioError, TimeoutError } from "corio";
 
 /** The `code` of the errors of this package, timeouts excepted: they have `CORIO_TIMEOUT`. */
 export type HttpErrorCode =
@@ -129,12 +129,17 @@ export class HttpException extends HttpError {
   /** Headers of the answer. */
   readonly headers: Readonly<Record<string, string>>;
 
-  /** The message is sent to the client; by default it is the name of the status. */
+  /**
+   * The message is sent to the client; by default it is the name of the status. Throws `ArgumentTypeError` for a status
+   * that is none of an error.
+   */
   constructor(
     status: number,
     message?: string,
     options: ErrorOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
   ) {
+    if (!Number.isInteger(status) || status < 400 || status > 599)
+      throw new ArgumentTypeError(`HttpException expects a status from 400 to 599, got ${String(status)}`);
     super(message ?? "", options);
     this.status = status;
     this.headers = options.headers ?? {};

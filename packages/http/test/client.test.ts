@@ -7,6 +7,7 @@ import {
   ClientSession,
   ConnectError,
   ConnectionLostError,
+  CookieJar,
   HttpTimeoutError,
   PayloadError,
   Reply,
@@ -79,6 +80,16 @@ async function withRaw(
 
 const getOk = (session: ClientSession) => session.get("/ok", (response) => response.text());
 
+let late = (): unknown => undefined;
+
+/** Calls `late` in the step of the task that takes the response, after its last await. */
+class LateJar extends CookieJar {
+  override set(url: URL, header: string): void {
+    super.set(url, header);
+    late();
+  }
+}
+
 describe("a cancelled request", () => {
   // Bun's fetch keeps an attempt to connect to itself.
   testOn(["node", "deno"], "while it connects: the attempt is given up, and the session is well", () =>
@@ -120,6 +131,23 @@ describe("a cancelled request", () => {
         if (text.startsWith("GET /ok ")) socket.write(OK);
         else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
       },
+    ));
+
+  test("whose response had come: the response is closed, since nobody will get it", () =>
+    withRaw(
+      async (server, session) => {
+        const task: Task<unknown> = createTask(session.get("/half"));
+        late = () => task.cancel("enough");
+        const error = await assert.rejects<CancelledError>(task, CancelledError);
+        assert.equal(error.reason, "enough");
+        await server.log.has("closed 1");
+        assert.equal(await getOk(session), "ok");
+      },
+      (socket, text) => {
+        if (text.startsWith("GET /ok ")) socket.write(OK);
+        else socket.write("HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 100\r\n\r\nhalf");
+      },
+      { cookieJar: new LateJar() },
     ));
 
   testOn(["node", "deno"], "that waits for a free connection leaves those of others alone", () =>
@@ -224,6 +252,34 @@ describe("a response", () => {
         assert.ok(log.entries.length < 100_000);
       },
     ));
+
+  for (const how of ["ends", "breaks"] as const) {
+    // Bun's connections are its own business.
+    testOn(["node", "deno"], `whose connection ${how} while it is not read does no harm`, () =>
+      withRaw(
+        async (server, session) => {
+          const read = session.get("/", async (response) => {
+            let length = 0;
+            for await (const chunk of response) {
+              length += chunk.length;
+              if (length === chunk.length && how === "breaks") server.sockets[0]?.resetAndDestroy();
+              // What comes meanwhile is more than is kept.
+              for (let n = 0; n < 20; n++) await until(new Promise((resolve) => setImmediate(resolve)));
+            }
+            return length;
+          });
+          if (how === "ends") assert.equal(await read, 231_072);
+          else await assert.rejects(read, PayloadError);
+        },
+        (socket) => {
+          const length = how === "ends" ? 231_072 : 1_000_000;
+          socket.write(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`);
+          socket.write("x".repeat(231_072));
+          if (how === "ends") socket.end();
+        },
+      ),
+    );
+  }
 
   for (const [name, pack] of Object.entries({
     gzip: gzipSync,
@@ -464,6 +520,18 @@ describe("requests", () => {
     );
   });
 
+  // Bun's pool is its own.
+  testOn(["node", "deno"], "leave connections that are kept no longer than the session says", () =>
+    withRaw(
+      async (server, session) => {
+        assert.equal(await getOk(session), "ok");
+        await server.log.has("closed 1");
+      },
+      (socket) => void socket.write(OK.replace("\r\n", "\r\nKeep-Alive: timeout=600\r\n")),
+      { keepAliveTimeout: 0.01 },
+    ),
+  );
+
   test("of a closed session are refused; those under way fail", () =>
     withRaw(async (server, session) => {
       const task = createTask(session.get("/never"));
@@ -505,6 +573,46 @@ describe("requests", () => {
       },
     ),
   );
+
+  testOn(["node", "deno"], "that are given up leave no connection to a proxy that does not answer", () =>
+    withRaw(
+      async (proxy) => {
+        const address = `http://127.0.0.1:${proxy.port}`;
+        await using session = new ClientSession({ proxy: address, timeout: { connect: null } });
+        for (const [index, scheme] of ["http", "https"].entries()) {
+          const task = createTask(session.get(`${scheme}://127.0.0.1:1/`));
+          await proxy.log.has(`data ${index + 1}`);
+          await cancelled(task);
+          await proxy.log.has(`closed ${index + 1}`);
+        }
+        const last = createTask(session.get("http://127.0.0.1:1/"));
+        await proxy.log.has("data 3");
+        await session.close();
+        await assert.rejects(last, SessionClosedError);
+        await proxy.log.has("closed 3");
+      },
+      () => undefined,
+    ),
+  );
+
+  testOn(["node", "deno"], "that a proxy refuses are ConnectErrors; the proxy is told who asks", () => {
+    const heads: string[] = [];
+    return withRaw(
+      async (proxy) => {
+        const address = `http://name:w%40rd@127.0.0.1:${proxy.port}`;
+        await using session = new ClientSession({ proxy: address });
+        for (const scheme of ["http", "https"])
+          await assert.rejects(session.get(`${scheme}://127.0.0.1:1/`), ConnectError);
+        const authorization = `Basic ${Buffer.from("name:w@rd").toString("base64")}`;
+        for (const head of heads) assert.ok(head.includes(`proxy-authorization: ${authorization}`), head);
+        assert.equal(heads.length, 2);
+      },
+      (socket, text) => {
+        heads.push(text);
+        socket.end("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+      },
+    );
+  });
 
   test("with impossible options fail at once, and say why", () =>
     run(async () => {

@@ -39,6 +39,37 @@ describe("server-sent events", () => {
     }
   });
 
+  test("end with their empty line, whichever way lines end: the next piece may take long", () => {
+    for (const end of ["\n", "\r\n", "\r"]) {
+      const text = `data: one${end}${end}data: two${end}data${end}${end}`;
+      for (let size = 1; size <= text.length; size++) {
+        const parser = new EventParser();
+        const found: string[] = [];
+        for (let at = 0; at < text.length; at += size)
+          for (const { data } of parser.push(text.slice(at, at + size))) found.push(data);
+        assert.deepEqual(found, ["one", "two\n"]);
+      }
+    }
+  });
+
+  test("that were cut off are asked for again", () =>
+    serving(
+      (log) => (request) => {
+        const last = request.headers.get("last-event-id");
+        log.add(`from ${String(last)}`);
+        if (last === "2") return null;
+        const text =
+          last === null ? "retry: 1\nid: 1\ndata: one\n\nid: 2\ndata: two\n" : "id: 2\ndata: two\n\n";
+        return new Reply(text, { headers: { "content-type": "text/event-stream" } });
+      },
+      async ({ log, session }) => {
+        const seen: string[] = [];
+        for await (const { data } of session().events("/")) seen.push(data);
+        assert.deepEqual(seen, ["one", "two"]);
+        assert.deepEqual(log.entries, ["from null", "from 1", "from 2"]);
+      },
+    ));
+
   test("cannot be forged by line breaks in a name", () => {
     assert.equal(formatEvent({ data: "x", event: "a\ndata: forged" }), "event: a data: forged\ndata: x\n\n");
   });
@@ -223,6 +254,14 @@ describe("files", () => {
       assert.deepEqual((await ask({ range: "bytes=10-" }))[0], 416);
       assert.deepEqual(await ask({ range: "bytes=4-2" }), [200, "0123456789"]);
       assert.deepEqual(await ask({ range: "bytes=2-4", "if-range": '"other"' }), [200, "0123456789"]);
+      assert.deepEqual(await ask({ range: "Bytes=2-4" }), [206, "234"]);
+      assert.deepEqual(await ask({ "if-match": etag }), [200, "0123456789"]);
+      assert.deepEqual((await ask({ "if-match": '"other"' }))[0], 412);
+      assert.deepEqual((await ask({ "if-unmodified-since": "Sat, 01 Jan 2000 00:00:00 GMT" }))[0], 412);
+      // Ranges are for GET.
+      await http.head("/text.txt", { headers: { range: "bytes=2-4" } }, (response) =>
+        assert.deepEqual([response.status, response.headers.get("content-length")], [200, "10"]),
+      );
       assert.equal((await http.get("/large.bin", (response) => response.read())).length, 300_000);
       assert.equal(await http.get("/empty.txt", (response) => response.text()), "");
       assert.equal(await http.get("/sub/", (response) => response.text()), "<p>index</p>");
@@ -230,6 +269,15 @@ describe("files", () => {
         assert.deepEqual([response.headers.get("content-length"), await response.text()], ["10", ""]);
       });
     }));
+
+  test("of the whole machine are found, too", () =>
+    serving(
+      () => staticFiles("/"),
+      async ({ session }) => {
+        const status = (path: string) => session().get(path, (response) => response.status);
+        assert.deepEqual([await status(`${folder}/root/text.txt`), await status("/")], [200, 404]);
+      },
+    ));
 
   test("outside of the folder, and hidden ones, are not found", () =>
     serving(files, async ({ server, session }) => {

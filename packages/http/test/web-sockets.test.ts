@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
+import { EventEmitter } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { createTask, Event, run, sleep, until } from "corio";
-import { ClientSession, Reply, serve, WebSocketClosedError } from "@corio/http";
+import { ClientSession, Reply, serve, WebSocketClosedError, WebSocketConnection } from "@corio/http";
+import { cancelledAfter } from "../../corio/test/support/cancelled-after.ts";
 import { assert, test, testOn } from "../../corio/test/support/harness.ts";
+import type { SocketDriver } from "../src/shared/web-socket.ts";
 import { RawClient } from "./support/raw-client.ts";
 import { serving } from "./support/serving.ts";
 import { testWebSockets } from "./support/web-sockets.ts";
@@ -21,6 +24,26 @@ testWebSockets("@corio/http", async (routes) => {
     },
   };
 });
+
+test("a WebSocket is closed when the task that opens it is cancelled, at whatever moment", () =>
+  serving(
+    (log) => async (request) =>
+      await request.webSocket(async (socket) => {
+        log.add("open");
+        for await (const message of socket) await socket.send(message);
+        log.add("closed");
+      }),
+    async ({ log, session }) => {
+      await using client = session();
+      for (let turns = 0; turns < 8; turns++) {
+        const opening = createTask(client.webSocket("/"));
+        await log.has("open", turns + 1);
+        const socket = await cancelledAfter(turns, opening);
+        await socket?.close();
+        await log.has("closed", turns + 1);
+      }
+    },
+  ));
 
 const HANDSHAKE =
   "GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
@@ -162,6 +185,50 @@ testOn(["node", "deno"], "a peer that does not answer the heartbeat is given up;
     assert.equal(await well.receive(), "well");
   }),
 );
+
+testOn(["node"], "a peer whose answers to the heartbeat wait to be read is not given up", () =>
+  run(async () => {
+    let beat = (): void => undefined;
+    const { setInterval } = globalThis;
+    const driver = new Driver();
+    globalThis.setInterval = ((given: () => void) => {
+      beat = given;
+      return setInterval(() => undefined, 2 ** 30);
+    }) as typeof setInterval;
+    let connection: WebSocketConnection;
+    try {
+      connection = new WebSocketConnection(driver, { heartbeat: 30 });
+    } finally {
+      globalThis.setInterval = setInterval;
+    }
+    beat();
+    // Its answer comes after sixteen messages, which nobody receives yet.
+    for (let n = 0; n < 16; n++) driver.emit("message", Buffer.from("text"), false);
+    beat();
+    while (driver.log.at(-1) !== "resume") await connection.receive();
+    beat();
+    assert.equal(driver.log.join(), "ping,pause,resume,ping");
+    beat();
+    assert.equal(driver.log.at(-1), "terminate");
+    driver.emit("close", 1006, Buffer.alloc(0));
+  }),
+);
+
+/** A WebSocket of ws that says what is done with it. */
+class Driver extends EventEmitter implements SocketDriver {
+  readonly log: string[] = [];
+  readonly protocol = "";
+  readonly readyState = 1;
+  readonly OPEN = 1;
+  readonly bufferedAmount = 0;
+  readonly send = (): void => undefined;
+  readonly close = (): void => undefined;
+  readonly pong = (): void => undefined;
+  readonly ping = (): void => void this.log.push("ping");
+  readonly terminate = (): void => void this.log.push("terminate");
+  readonly pause = (): void => void this.log.push("pause");
+  readonly resume = (): void => void this.log.push("resume");
+}
 
 test("bad input of a WebSocket is an error at once", () =>
   serving(

@@ -13,5 +13,5 @@ export { eventStream, stream } from "./stream.ts";
 export type { StreamChunk, StreamSource } from "./stream.ts";
 export { RequestTasks } from "./request-tasks.ts";
 export type { HandleOptions, RequestStatistics, RequestTasksOptions } from "./request-tasks.ts";
-export { handOver, watchResponse } from "./response-watch.ts";
+export { handOver, isLastOnConnection, watchResponse } from "./response-watch.ts";
 export type { NodeResponse, NodeSocket } from "./response-watch.ts";

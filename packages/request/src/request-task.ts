@@ -85,6 +85,11 @@ export class RequestTask {
     if (this.#end?.done() === false) this.#end.setResult();
   }
 
+  /** Whether the client went away: nobody reads a response any more. */
+  get hasNoClient(): boolean {
+    return this.#reason === "CORIO_CLIENT_CLOSED";
+  }
+
   /** What the framework is told about a task that was cancelled before it began. */
   refusal(): RequestError {
     return new RequestError(this.#reason ?? "CORIO_CLIENT_CLOSED");

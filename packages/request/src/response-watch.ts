@@ -65,19 +65,33 @@ export interface NodeResponse {
  * ```
  */
 export function watchResponse(response: NodeResponse, onEnd: (isFinished: boolean) => void): void {
-  const socket = (response.stream === undefined ? response.req?.socket : undefined) ?? null;
+  const socket = socketOf(response);
   const end = (isHandedOver?: boolean): void => {
     response.off("close", onClose);
-    if (socket !== null) watchesOf(socket).delete(end);
+    if (socket !== null) watchesOf(socket).delete(watch);
+    const { server } = (socket ?? {}) as { readonly server?: NodeServer };
+    if (server?.listening === false && closing.has(server)) server.closeIdleConnections?.();
     onEnd(isHandedOver === true || (response.writableFinished && response.stream?.aborted !== true));
   };
   const onClose = (): void => end();
+  const watch: Watch = { response, end };
   if (response.destroyed === true || response.stream?.destroyed === true || socket?.destroyed === true) {
     end();
     return;
   }
   response.once("close", onClose);
-  if (socket !== null) watchesOf(socket).add(end);
+  if (socket !== null) watchesOf(socket).add(watch);
+}
+
+/**
+ * Whether no other response that is watched has to be sent on its connection after this one (pipelining). Only then may
+ * it say that the connection will be closed.
+ */
+export function isLastOnConnection(response: NodeResponse): boolean {
+  const socket = socketOf(response);
+  let last: NodeResponse | null = null;
+  if (socket !== null) for (const watch of watchesOf(socket)) last = watch.response;
+  return last === null || last === response;
 }
 
 /**
@@ -85,10 +99,13 @@ export function watchResponse(response: NodeResponse, onEnd: (isFinished: boolea
  * as finished, and its end is no longer theirs.
  */
 export function handOver(socket: NodeSocket): void {
-  for (const end of [...watchesOf(socket)]) end(true);
+  for (const watch of [...watchesOf(socket)]) watch.end(true);
 }
 
-type Watch = (isHandedOver?: boolean) => void;
+interface Watch {
+  readonly response: NodeResponse;
+  readonly end: (isHandedOver?: boolean) => void;
+}
 
 /** One listener for each connection, however many requests are queued on it: Node warns of more than ten. */
 const watches = new WeakMap<NodeSocket, Set<Watch>>();
@@ -98,9 +115,59 @@ function watchesOf(socket: NodeSocket): Set<Watch> {
   if (found === undefined) {
     const made = (found = new Set<Watch>());
     watches.set(socket, made);
+    const { server } = socket as { readonly server?: NodeServer };
+    if (server !== undefined) connectionsOf(server).add(socket);
     socket.once("close", () => {
-      for (const end of [...made]) end();
+      if (server !== undefined) connectionsOf(server).delete(socket);
+      for (const watch of [...made]) watch.end();
     });
   }
   return found;
+}
+
+/** What is used of Node's `Server` that is not the same everywhere. */
+interface NodeServer {
+  readonly listening: boolean;
+  closeIdleConnections?(): void;
+}
+
+/** The connections of a server on which responses have been watched. */
+const connections = new WeakMap<NodeServer, Set<NodeSocket>>();
+/** Servers that have closed their idle connections while others were busy. */
+const closing = new WeakSet<NodeServer>();
+
+/**
+ * A server that is closed closes its idle connections, and takes for idle those whose answer has been ended, but is still
+ * on its way, or has others behind it. It looks whether the message is finished: of such a one it is told that it is not.
+ * Each that is busy is closed when it has become idle, and not after the time that idle ones have otherwise.
+ */
+function connectionsOf(server: NodeServer): Set<NodeSocket> {
+  const found = connections.get(server);
+  if (found !== undefined) return found;
+  const made = new Set<NodeSocket>();
+  connections.set(server, made);
+  const closeIdle = server.closeIdleConnections?.bind(server);
+  if (closeIdle === undefined) return made;
+  server.closeIdleConnections = () => {
+    const messages: { finished: boolean }[] = [];
+    closing.delete(server);
+    for (const socket of made) {
+      if (watchesOf(socket).size === 0) continue;
+      closing.add(server);
+      const { _httpMessage: message } = socket as { readonly _httpMessage?: { finished: boolean } | null };
+      if (message?.finished === true) messages.push(message);
+    }
+    for (const message of messages) message.finished = false;
+    try {
+      closeIdle();
+    } finally {
+      for (const message of messages) message.finished = true;
+    }
+  };
+  return made;
+}
+
+/** The connection of HTTP/1.1. */
+function socketOf({ req, stream }: NodeResponse): NodeSocket | null {
+  return (stream === undefined ? req?.socket : undefined) ?? null;
 }

@@ -61,9 +61,12 @@ function bodyOf<T>(
         controller.enqueue(encode(item));
         while ((controller.desiredSize ?? 0) <= 0) await (demand = new Future<void>({ loop }));
       }
-      controller.close();
+      // A source that was cancelled may come to its end all the same.
+      endQuietly(controller);
     } catch (error) {
-      controller.error(error);
+      // Servers report an error. That the client went away is none, and there is nobody to be told that this is not all.
+      if (isCancelledError(error) && request.hasNoClient) endQuietly(controller);
+      else controller.error(error);
       if (isCancelledError(error)) throw error;
       loop.callExceptionHandler({
         message: "a response's body failed",
@@ -91,6 +94,14 @@ function bodyOf<T>(
     underlying,
     new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_MARK }),
   );
+}
+
+function endQuietly(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  try {
+    controller.close();
+  } catch {
+    // The server has closed it already.
+  }
 }
 
 const encoder = new TextEncoder();

@@ -4,11 +4,19 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
-import { background, isInsideRequest, RequestError, RequestTasks } from "@corio/request";
+import {
+  background,
+  isInsideRequest,
+  isLastOnConnection,
+  RequestError,
+  RequestTasks,
+  watchResponse,
+} from "@corio/request";
 import { createTask, Event, run, sleep, until } from "corio";
 import type { Steps } from "corio";
 import { VirtualClock } from "corio/testing";
-import { assert, test } from "../../corio/test/support/harness.ts";
+import { assert, test, testOn } from "../../corio/test/support/harness.ts";
+import { RawClient } from "./support/client.ts";
 import { testContract } from "./support/contract.ts";
 import type { Route, Start } from "./support/contract.ts";
 
@@ -37,7 +45,7 @@ const start: Start = async (routes, { allowHalfOpen = false, ...options } = {}) 
     try {
       const work = (): Promise<string | Response> => route(() => textOf(request));
       const answer = await requests.handle(work, { response, name: `${method} ${url}` });
-      if (requests.isClosing) response.setHeader("connection", "close");
+      if (requests.isClosing && isLastOnConnection(response)) response.setHeader("connection", "close");
       await send(answer, response);
     } catch (error) {
       const statusCode = error instanceof RequestError ? error.statusCode : 500;
@@ -128,4 +136,30 @@ test("requests: closing cancels background tasks that take too long, and is the 
   assert.ok(ended);
   const late = await assert.rejects<RequestError>(requests.handle(async () => "late"));
   assert.equal(late.code, "CORIO_SERVER_CLOSING");
+});
+
+// Bun and Deno have their own servers.
+testOn(["node"], "requests: to close idle connections of an open server closes only those", async () => {
+  const held: ServerResponse[] = [];
+  const server = createServer((request, response) => {
+    watchResponse(response, () => undefined);
+    if (request.url === "/held") held.push(response);
+    response.write(`begins ${request.url ?? ""}`);
+    if (request.url !== "/held") response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const busy = await RawClient.connect(port);
+  busy.get("/held");
+  await busy.until("begins /held");
+  server.closeIdleConnections();
+  const other = await RawClient.connect(port);
+  for (const path of ["/one", "/two", "/three"]) {
+    other.get(path);
+    await other.until(`begins ${path}`);
+    for (let n = 0; n < 5; n++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (const response of held) response.end();
+  const closed = new Promise((resolve) => server.close(resolve));
+  await closed;
 });

@@ -10,9 +10,18 @@ interface Cookie {
   readonly expires: number | null;
 }
 
+/** How much of a name and a value together is taken. */
+const MAX_LENGTH = 4096;
+/** Longer attributes are ignored. */
+const MAX_ATTRIBUTE_LENGTH = 1024;
+/** How many there may be: more take the place of the oldest. */
+const MAX_PER_DOMAIN = 180;
+const MAX_COOKIES = 3000;
+
 /**
  * The cookies of a session, by the rules of RFC 6265. Servers that are named by an IP address get theirs, too. A cookie
  * for a whole top-level domain is refused; the list of public suffixes such as `co.uk` is not known.
+ * It keeps 180 cookies of a domain, 3,000 in all, none longer than 4,096 characters.
  *
  * aiohttp: `CookieJar`.
  */
@@ -29,11 +38,12 @@ export class CookieJar {
     const [pair = "", ...attributes] = header.split(";");
     const equals = pair.indexOf("=");
     const name = pair.slice(0, equals).trim();
-    if (equals < 0 || name === "") return;
+    if (equals < 0 || name === "" || pair.length > MAX_LENGTH) return;
     const found = new Map<string, string>();
     for (const attribute of attributes) {
       const [key = "", ...rest] = attribute.split("=");
-      found.set(key.trim().toLowerCase(), rest.join("=").trim());
+      if (attribute.length <= MAX_ATTRIBUTE_LENGTH)
+        found.set(key.trim().toLowerCase(), rest.join("=").trim());
     }
     const asked = (found.get("domain") ?? "").replace(/^\./, "").toLowerCase();
     const host = url.hostname.toLowerCase();
@@ -56,7 +66,25 @@ export class CookieJar {
     // What came over a connection that everybody can write on does not take the place of what did not.
     if (url.protocol !== "https:" && this.#hasSecure(cookie)) return;
     if (cookie.expires !== null && cookie.expires <= Date.now()) this.#cookies.delete(key);
-    else this.#cookies.set(key, cookie);
+    else {
+      this.#cookies.set(key, cookie);
+      this.#makeRoom(cookie.domain);
+    }
+  }
+
+  /** A server may send a new one with each answer. */
+  #makeRoom(domain: string): void {
+    const now = Date.now();
+    const ofDomain: string[] = [];
+    for (const [key, cookie] of this.#cookies) {
+      if (cookie.expires !== null && cookie.expires <= now) this.#cookies.delete(key);
+      else if (cookie.domain === domain) ofDomain.push(key);
+    }
+    const [oldestOfDomain] = ofDomain;
+    if (ofDomain.length > MAX_PER_DOMAIN && oldestOfDomain !== undefined)
+      this.#cookies.delete(oldestOfDomain);
+    const [oldest] = this.#cookies.keys();
+    if (this.#cookies.size > MAX_COOKIES && oldest !== undefined) this.#cookies.delete(oldest);
   }
 
   #hasSecure({ name, domain, path }: Cookie): boolean {
@@ -112,6 +140,8 @@ function defaultPath(url: URL): string {
 function expiryOf(attributes: ReadonlyMap<string, string>): number | null {
   const maxAge = attributes.get("max-age");
   if (maxAge !== undefined && /^-?\d+$/.test(maxAge)) return Date.now() + Number(maxAge) * 1000;
-  const date = Date.parse(attributes.get("expires") ?? "");
+  const expires = attributes.get("expires") ?? "";
+  // The zone is always UTC, also where a server leaves it out.
+  const date = Date.parse(/(?:[a-z]|[+-]\d{4})$/i.test(expires) ? expires : `${expires} GMT`);
   return Number.isNaN(date) ? null : date;
 }

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { Transform } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
 import { PayloadError } from "../errors.ts";
 import type { WireResponse } from "./transport.ts";
 
@@ -13,32 +13,37 @@ export function decompress(response: WireResponse): WireResponse {
     .split(",")
     .map((name) => name.trim().toLowerCase());
   const [encoding = ""] = encodings;
-  const inflater = encodings.length === 1 ? makeInflater(encoding) : null;
-  return inflater === null ? response : new Unpacked(response, inflater);
+  const make = encodings.length === 1 ? INFLATERS.get(encoding) : undefined;
+  return make === undefined ? response : new Unpacked(response, make);
 }
 
-function makeInflater(encoding: string): Transform | null {
-  if (encoding === "gzip" || encoding === "x-gzip") return createGunzip();
-  if (encoding === "deflate") return createInflate();
-  if (encoding === "br") return createBrotliDecompress();
-  return null;
-}
+/** What unpacks a body that begins with these bytes. */
+type MakeInflater = (first: Uint8Array) => Transform;
+
+const INFLATERS: ReadonlyMap<string, MakeInflater> = new Map<string, MakeInflater>([
+  ["br", () => createBrotliDecompress()],
+  // Some servers leave out the two bytes with which the format begins, as browsers have always let them.
+  ["deflate", ([first = 0]) => ((first & 0x0f) === 8 ? createInflate() : createInflateRaw())],
+  ["gzip", () => createGunzip()],
+  ["x-gzip", () => createGunzip()],
+]);
 
 class Unpacked implements WireResponse {
   readonly status: number;
   readonly statusText: string;
   readonly headers: Headers;
   readonly #packed: WireResponse;
-  readonly #inflater: Transform;
+  readonly #make: MakeInflater;
+  #inflater: Transform | null = null;
   #chunks: AsyncIterator<Uint8Array> | null = null;
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(packed: WireResponse, inflater: Transform) {
+  constructor(packed: WireResponse, make: MakeInflater) {
     this.status = packed.status;
     this.statusText = packed.statusText;
     this.headers = packed.headers;
     this.#packed = packed;
-    this.#inflater = inflater;
+    this.#make = make;
   }
 
   async read(): Promise<Uint8Array | null> {
@@ -46,13 +51,19 @@ class Unpacked implements WireResponse {
       // A body without a byte is not even a packed nothing: answers to HEAD have one.
       const first = await this.#packed.read();
       if (first === null) return null;
+      const inflater = (this.#inflater = this.#make(first));
       const source = Readable.from(this.#pieces(first), { objectMode: false });
-      source.on("error", (error) => this.#inflater.destroy(error));
-      this.#chunks = source.pipe(this.#inflater)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+      source.on("error", (error) => inflater.destroy(error));
+      // Who reads is told by the iterator; when nobody does any more, nobody is to be told.
+      inflater.on("error", () => undefined);
+      this.#chunks = source.pipe(inflater)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
     }
     try {
       const piece = await this.#chunks.next();
-      return piece.done === true ? null : piece.value;
+      if (piece.done !== true) return piece.value;
+      // Something may come behind what was packed: nobody reads it, and it would keep the connection.
+      this.#packed.abort();
+      return null;
     } catch (error) {
       if (this.#failure !== null) throw this.#failure.error;
       throw new PayloadError(`the body cannot be unpacked: ${(error as Error).message}`, { cause: error });
@@ -71,6 +82,6 @@ class Unpacked implements WireResponse {
 
   abort(): void {
     this.#packed.abort();
-    this.#inflater.destroy();
+    this.#inflater?.destroy();
   }
 }

@@ -101,6 +101,11 @@ export class ClientResponse implements AsyncIterable<Uint8Array>, AsyncDisposabl
   async *lines(): AsyncGenerator<string, void> {
     let rest = "";
     for await (const text of this.#texts()) {
+      // A long line comes in many pieces: what is known to have no end in it is not searched again.
+      if (!text.includes("\n")) {
+        rest += text;
+        continue;
+      }
       const lines = (rest + text).split(/\r\n|\n/);
       rest = lines.pop() ?? "";
       yield* lines;

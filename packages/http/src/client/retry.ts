@@ -1,5 +1,7 @@
+import { ArgumentTypeError, ValueError } from "corio";
 import type { Duration } from "corio";
 import { toSeconds } from "corio/pool";
+import { checkCount, checkSeconds } from "../shared/checks.ts";
 
 /** When a request is sent again, and how soon. Durations are seconds. */
 export interface RetryOptions {
@@ -19,6 +21,18 @@ export interface RetryOptions {
 
 const IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"];
 
+/** Throws for options that make no sense. */
+export function checkRetry(options: RetryOptions | null | undefined): void {
+  if (options === null || options === undefined) return;
+  if (typeof (options as unknown) !== "object")
+    throw new ArgumentTypeError(`retry expects an object such as { attempts: 3 }, got ${typeof options}`);
+  checkCount(options.attempts, "retry: attempts", 1);
+  for (const name of ["delay", "maxDelay"] as const)
+    if (options[name] !== undefined) checkSeconds(options[name], `retry: ${name}`);
+  const { jitter = 0 } = options;
+  if (!(jitter >= 0 && jitter <= 1)) throw new ValueError(`retry: jitter expects 0 to 1, got ${jitter}`);
+}
+
 /** What `RetryOptions` say about one request. */
 export class RetryPlan {
   readonly #options: RetryOptions;
@@ -35,7 +49,8 @@ export class RetryPlan {
   }
 
   #mayRepeat(): boolean {
-    return (this.#options.methods ?? IDEMPOTENT).includes(this.#method);
+    const { methods = IDEMPOTENT } = this.#options;
+    return methods.some((method) => method.toUpperCase() === this.#method);
   }
 
   /** Seconds to wait before it is sent again after this response; null when it is not. */

@@ -8,7 +8,7 @@ import {
   ValueError,
 } from "corio";
 import type { Coroutine, Duration, Task } from "corio";
-import { toSeconds } from "corio/pool";
+import { keepOrClose, toSeconds } from "corio/pool";
 import {
   ConnectError,
   ConnectionLostError,
@@ -18,17 +18,19 @@ import {
   SessionClosedError,
   TooManyRedirectsError,
 } from "../errors.ts";
+import { checkCount, checkSeconds } from "../shared/checks.ts";
 import { EventParser } from "../shared/events.ts";
 import type { ReceivedEvent } from "../shared/events.ts";
 import type { WebSocketConnection } from "../shared/web-socket.ts";
 import { BodyChannel, encodeBody } from "./body.ts";
 import type { EncodedBody, RequestBody } from "./body.ts";
+import { basicAuthorization } from "./basic-authorization.ts";
 import { CookieJar } from "./cookie-jar.ts";
 import { Deadline } from "./deadline.ts";
 import type { Limits } from "./deadline.ts";
 import { ACCEPT_ENCODING, decompress } from "./decompress.ts";
 import { ClientResponse, endSender } from "./response.ts";
-import { RetryPlan } from "./retry.ts";
+import { checkRetry, RetryPlan } from "./retry.ts";
 import type { RetryOptions } from "./retry.ts";
 import { shownUrl } from "./shown-url.ts";
 import type { TlsOptions, Transport, TransportOptions } from "./transport.ts";
@@ -152,9 +154,13 @@ export class ClientSession implements AsyncDisposable {
   constructor(options: ClientSessionOptions = {}) {
     this.#options = options;
     this.cookies = options.cookieJar === undefined ? new CookieJar() : options.cookieJar;
-    this.#headers = new Headers(options.headers as HeadersInit | undefined);
+    this.#headers = toHeaders(options.headers);
     this.#baseUrl = options.baseUrl === undefined ? null : toUrl(String(options.baseUrl), null);
     limitsOf(options.timeout, undefined);
+    checkOptions(options);
+    checkCount(options.maxConnectionsPerHost, "maxConnectionsPerHost", 1);
+    if (options.keepAliveTimeout !== undefined) checkSeconds(options.keepAliveTimeout, "keepAliveTimeout");
+    if (options.proxy !== undefined) checkProxy(options.proxy);
   }
 
   /** Whether `close` was called. */
@@ -260,7 +266,7 @@ export class ClientSession implements AsyncDisposable {
     const parser = new EventParser();
     let failures = 0;
     for (;;) {
-      const headers = new Headers(options.headers as HeadersInit | undefined);
+      const headers = toHeaders(options.headers);
       headers.set("accept", "text/event-stream");
       if (parser.lastId !== "") headers.set("last-event-id", parser.lastId);
       try {
@@ -285,7 +291,9 @@ export class ClientSession implements AsyncDisposable {
         if (!isLost || this.#isClosed) throw error;
         if (++failures > 10) throw error;
       }
-      await sleep(parser.retry ?? Math.min(0.5 * 2 ** failures, 30));
+      // What the server has asked for is for when it is well.
+      const patience = failures === 0 ? 0 : Math.min(0.5 * 2 ** failures, 30);
+      await sleep(Math.max(parser.retry ?? 0.5, patience));
     }
   }
 
@@ -330,8 +338,11 @@ export class ClientSession implements AsyncDisposable {
   async requestNow(method: string, url: string | URL, options: RequestOptions): Promise<ClientResponse> {
     this.#checkOpen();
     const wanted = method.toUpperCase();
-    const target = toUrl(url, this.#baseUrl);
+    if (wanted === "CONNECT")
+      throw new ValueError("CONNECT is for proxies: see the option proxy of sessions");
+    const target = toHttpUrl(url, this.#baseUrl);
     addParams(target, options.params);
+    checkOptions(options);
     const body = encodeBody(options);
     // Before the clock begins to tick: the first time something has to be loaded.
     const transport = await this.#open();
@@ -408,6 +419,7 @@ export class ClientSession implements AsyncDisposable {
       const next = redirectUrl(location, url, `${method} ${shownUrl(url)}`);
       if (next.hash === "") next.hash = url.hash;
       isSameOrigin &&= next.origin === url.origin;
+      if (isSameOrigin && next.username === "") [next.username, next.password] = [url.username, url.password];
       url = next;
       if (becomesGet) {
         method = "GET";
@@ -469,12 +481,9 @@ export class ClientSession implements AsyncDisposable {
     const headers = new Headers();
     headers.set("accept", "*/*");
     if (this.#options.decompress !== false) headers.set("accept-encoding", ACCEPT_ENCODING);
-    if (url.username !== "") {
-      const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-      headers.set("authorization", `Basic ${Buffer.from(pair).toString("base64")}`);
-    }
+    if (url.username !== "") headers.set("authorization", basicAuthorization(url));
     for (const [name, value] of this.#headers) headers.set(name, value);
-    for (const [name, value] of new Headers(own as HeadersInit | undefined)) headers.set(name, value);
+    for (const [name, value] of toHeaders(own)) headers.set(name, value);
     return headers;
   }
 
@@ -532,7 +541,13 @@ function failureOf(what: string, error: unknown, isConnected: boolean): unknown 
   if (error instanceof HttpError) return error;
   const text = error instanceof Error ? error.message : String(error);
   const code = (error as { code?: unknown } | null)?.code;
-  if (code === "UND_ERR_INVALID_ARG") return new ArgumentTypeError(`${what}: ${text}`, { cause: error });
+  // What undici does not send: the program has asked for it.
+  if (
+    code === "UND_ERR_INVALID_ARG" ||
+    code === "UND_ERR_NOT_SUPPORTED" ||
+    code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH"
+  )
+    return new ArgumentTypeError(`${what}: ${text}`, { cause: error });
   const isRefused =
     typeof code === "string" &&
     /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_|FailedToOpenSocket)/.test(code);
@@ -550,7 +565,9 @@ class NoEventStream extends PayloadError {}
 
 function redirectUrl(location: string, from: URL, what: string): URL {
   try {
-    return toUrl(location, from);
+    const url = toHttpUrl(asUtf8(location), from);
+    if (url.username !== "") basicAuthorization(url);
+    return url;
   } catch (error) {
     throw new PayloadError(
       `${what}: the server redirects to ${JSON.stringify(location)}, which is no address`,
@@ -558,6 +575,16 @@ function redirectUrl(location: string, from: URL, what: string): URL {
         cause: error,
       },
     );
+  }
+}
+
+/** A header has bytes, one a character. Servers that do not escape an address mean UTF-8, as browsers take it. */
+function asUtf8(header: string): string {
+  if (!/[\x80-\xff]/.test(header) || /[^\0-\xff]/.test(header)) return header;
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(header, "latin1"));
+  } catch {
+    return header;
   }
 }
 
@@ -572,8 +599,40 @@ function toUrl(url: string | URL, base: URL | null): URL {
     );
   }
   if (!/^(https?|wss?):$/.test(parsed.protocol))
-    throw new ValueError(`${parsed.href}: only http: and https: addresses can be asked`);
+    throw new ValueError(`${shownUrl(parsed)}: only http: and https: addresses can be asked`);
   return parsed;
+}
+
+/** Those of WebSockets are for `webSocket`. */
+function toHttpUrl(url: string | URL, base: URL | null): URL {
+  const parsed = toUrl(url, base);
+  if (!parsed.protocol.startsWith("http"))
+    throw new ValueError(`${shownUrl(parsed)}: only http: and https: addresses can be asked`);
+  return parsed;
+}
+
+function toHeaders(given: HeadersLike | undefined): Headers {
+  try {
+    return new Headers(given as HeadersInit | undefined);
+  } catch (error) {
+    throw new ArgumentTypeError(`headers: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** What the session's options and those of a request have in common. */
+function checkOptions({ maxBodySize, maxRedirects, retry }: ClientSessionOptions | RequestOptions): void {
+  checkCount(maxBodySize, "maxBodySize");
+  checkCount(maxRedirects, "maxRedirects");
+  checkRetry(retry);
+}
+
+function checkProxy(address: string): void {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new ValueError(
+      `proxy expects an address such as "http://proxy:3128", got ${url === null ? JSON.stringify(address) : url.protocol}`,
+    );
+  basicAuthorization(url);
 }
 
 function addParams(url: URL, params: RequestOptions["params"]): void {
@@ -609,7 +668,8 @@ const sendRequest = coroutine(async function request(
   url: string | URL,
   options: RequestOptions,
 ): Promise<ClientResponse> {
-  return await session.requestNow(method, url, options);
+  const response = await session.requestNow(method, url, options);
+  return await keepOrClose(response, () => response.closeNow());
 });
 
 function withResponse<T>(

@@ -1,6 +1,10 @@
-import type { Socket } from "node:net";
-import { Agent, buildConnector, ProxyAgent } from "undici";
+import type { Duplex } from "node:stream";
+import { Agent, buildConnector } from "undici";
 import type { Dispatcher } from "undici";
+import { addFlow, currentFlow } from "./flow.ts";
+import type { Flow } from "./flow.ts";
+import { tunnel } from "./tunnel.ts";
+import type { Attempt, Connect } from "./tunnel.ts";
 import type { Transport, TransportOptions, WireRequest, WireResponse } from "./transport.ts";
 
 /** How many bytes of a body may wait to be read before the connection is not read from any more. */
@@ -13,52 +17,65 @@ const HIGH_WATER = 65_536;
 export class UndiciTransport implements Transport {
   readonly #dispatcher: Dispatcher;
   /** Attempts to connect, by host. */
-  readonly #connecting = new Map<string, Set<Socket>>();
+  readonly #connecting = new Map<string, Set<Attempt>>();
+  /**
+   * All connections. undici forgets a client that could not connect, also when a request that came meanwhile has made it
+   * connect again.
+   */
+  readonly #connections = new Set<Duplex>();
+  #isClosed = false;
   /** How many requests wait for a connection, by host. */
   readonly #waiting = new Map<string, number>();
 
   constructor(options: TransportOptions) {
     const { ca, ...tls } = options.tls;
-    const connectorOptions = {
+    const http2 = options.http2 && options.proxy === null;
+    const direct = buildConnector({
       ...Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined)),
       ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),
-      allowH2: options.http2,
+      allowH2: http2,
       // Time limits are the session's: each request has its own, and gives up by itself.
       timeout: 0,
-    };
-    const connect = buildConnector(connectorOptions);
-    const settings = {
+    }) as unknown as Connect;
+    const keepAliveTimeout = Math.max(1, options.keepAliveTimeout * 1000);
+    this.#dispatcher = new Agent({
       connections: options.maxConnectionsPerHost,
-      keepAliveTimeout: Math.max(1, options.keepAliveTimeout * 1000),
+      keepAliveTimeout,
+      // What servers ask for at most: they may ask for less.
+      keepAliveMaxTimeout: keepAliveTimeout,
       headersTimeout: 0,
       bodyTimeout: 0,
-    };
-    this.#dispatcher =
-      options.proxy === null
-        ? new Agent({ ...settings, allowH2: options.http2, connect: this.#watched(connect) })
-        : new ProxyAgent({ ...settings, uri: options.proxy, requestTls: connectorOptions });
+      allowH2: http2,
+      connect: this.#watched(options.proxy === null ? direct : tunnel(new URL(options.proxy), direct)),
+    });
   }
 
-  #watched(connector: buildConnector.connector): buildConnector.connector {
-    // undici's types do not say that it gives the socket.
-    const connect = connector as unknown as (...given: Parameters<buildConnector.connector>) => Socket;
+  #watched(connect: Connect): buildConnector.connector {
     return (options, callback) => {
       const key = `${options.protocol}//${options.hostname}:${options.port}`;
-      if (!this.#waiting.has(key)) {
+      if (this.#isClosed || !this.#waiting.has(key)) {
         // After a request was given up, undici connects again for it, only to find that it was. At once: a request that
         // came in between would fail with it.
         callback(new Error("given up"), null);
         return;
       }
-      const attempts = this.#connecting.get(key) ?? new Set<Socket>();
+      const attempts = this.#connecting.get(key) ?? new Set<Attempt>();
       this.#connecting.set(key, attempts);
-      const socket = connect(options, (...results) => {
-        attempts.delete(socket);
+      const attempt = connect(options, (...results) => {
+        attempts.delete(attempt);
         if (attempts.size === 0) this.#connecting.delete(key);
-        callback(...(results as [null, Socket]));
+        const [error, socket] = results;
+        if (error === null) this.#add(socket);
+        callback(...results);
       });
-      attempts.add(socket);
+      attempts.add(attempt);
     };
+  }
+
+  #add(socket: Duplex): void {
+    this.#connections.add(socket);
+    socket.once("close", () => this.#connections.delete(socket));
+    if (!speaksHttp2(socket)) addFlow(socket);
   }
 
   async send(request: WireRequest): Promise<WireResponse> {
@@ -77,7 +94,7 @@ export class UndiciTransport implements Transport {
       this.#waiting.delete(key);
       // Nobody is left who wants those connections.
       if (request.signal.aborted)
-        for (const socket of this.#connecting.get(key) ?? []) socket.destroy(new Error("given up"));
+        for (const attempt of this.#connecting.get(key) ?? []) attempt.destroy(new Error("given up"));
     };
     this.#dispatcher.dispatch(
       {
@@ -94,8 +111,10 @@ export class UndiciTransport implements Transport {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const closed = this.#dispatcher.destroy();
-    for (const attempts of this.#connecting.values()) for (const socket of attempts) socket.destroy();
+    for (const attempts of this.#connecting.values()) for (const attempt of attempts) attempt.destroy();
+    for (const socket of this.#connections) socket.destroy();
     await closed;
   }
 }
@@ -109,6 +128,7 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
   headers: Headers = new Headers();
   readonly #request: WireRequest;
   #controller: Dispatcher.DispatchController | null = null;
+  #flow: Flow | null = null;
   #resolve!: (response: WireResponse) => void;
   #reject!: (error: unknown) => void;
   #chunks: Uint8Array[] = [];
@@ -147,12 +167,13 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: Record<string, string | string[] | undefined>,
     statusText?: string,
   ): void {
     if (status < 200) return;
+    this.#flow = currentFlow() ?? streamFlow(controller);
     this.status = status;
     this.statusText = statusText ?? "";
     for (const [name, value] of Object.entries(headers)) {
@@ -161,7 +182,7 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
     this.#resolve(this);
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
     if (this.#end !== null) return;
     if (this.#reader !== null) {
       const reader = this.#reader;
@@ -173,7 +194,7 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
     this.#buffered += chunk.length;
     if (this.#buffered >= HIGH_WATER && !this.#isPaused) {
       this.#isPaused = true;
-      controller.pause();
+      this.#flow?.pause();
     }
   }
 
@@ -197,6 +218,8 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
 
   #finish(error: unknown): void {
     this.#end ??= { error };
+    if (this.#isPaused) this.#flow?.release();
+    this.#isPaused = false;
     this.#request.signal.removeEventListener("abort", this.#onAbort);
   }
 
@@ -208,7 +231,7 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
       this.#buffered -= chunk.length;
       if (this.#isPaused && this.#buffered < HIGH_WATER) {
         this.#isPaused = false;
-        this.#controller?.resume();
+        this.#flow?.resume();
       }
       return chunk;
     }
@@ -232,6 +255,15 @@ class Exchange implements Dispatcher.DispatchHandler, WireResponse {
     this.#fail(error);
     this.#controller?.abort(error);
   }
+}
+
+function speaksHttp2(socket: Duplex): boolean {
+  return (socket as { readonly alpnProtocol?: unknown }).alpnProtocol === "h2";
+}
+
+/** A stream of HTTP/2 has a flow of its own, which ends with it. */
+function streamFlow(controller: Dispatcher.DispatchController): Flow {
+  return { pause: () => controller.pause(), resume: () => controller.resume(), release: () => undefined };
 }
 
 function toError(reason: unknown): Error {

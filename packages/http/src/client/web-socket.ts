@@ -1,5 +1,6 @@
 import { timeout, TimeoutError, until } from "corio";
 import type { Duration } from "corio";
+import { keepOrClose } from "corio/pool";
 import { WebSocket } from "ws";
 import { ConnectError, HttpTimeoutError, WebSocketHandshakeError } from "../errors.ts";
 import { WebSocketConnection } from "../shared/web-socket.ts";
@@ -34,6 +35,7 @@ export async function connectWebSocket(
   target.protocol = target.protocol.replace(/^http/, "ws");
   target.hash = "";
   headers.delete("accept-encoding");
+  let abandon = (): void => undefined;
   const open = (signal: AbortSignal): Promise<WebSocketConnection> =>
     new Promise((resolve, reject) => {
       const driver = new WebSocket(target, [...(options.protocols ?? [])], {
@@ -62,10 +64,12 @@ export async function connectWebSocket(
       driver.once("close", () =>
         reject(new WebSocketHandshakeError(`${shownUrl(url)}: the connection was closed`)),
       );
-      signal.addEventListener("abort", () => driver.terminate());
+      abandon = () => driver.terminate();
+      signal.addEventListener("abort", abandon);
     });
   try {
-    return await timeout(limit, () => until(open));
+    const connection = await timeout(limit, () => until(open));
+    return await keepOrClose(connection, abandon);
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error;
     throw new HttpTimeoutError(`${shownUrl(url)} got no WebSocket within ${String(limit)} s`, "connect", {

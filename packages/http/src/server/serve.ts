@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "nod
 import { createServer as createTlsServer } from "node:https";
 import type { ServerOptions as TlsServerOptions } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { watchResponse } from "@corio/request";
+import { isLastOnConnection, watchResponse } from "@corio/request";
 import {
   ArgumentTypeError,
   copyContext,
@@ -17,10 +17,12 @@ import {
   until,
 } from "corio";
 import type { Context, Coroutine, Duration, EventLoop, Task } from "corio";
-import { toSeconds } from "corio/pool";
 import { HttpException } from "../errors.ts";
 import { cancellable } from "../shared/cancellable.ts";
+import { toBytes } from "../shared/bytes.ts";
+import { checkCount, checkSeconds } from "../shared/checks.ts";
 import { Wakeup } from "../shared/wakeup.ts";
+import { pipelineOf } from "./pipeline.ts";
 import { Reply } from "./reply.ts";
 import type { ReplyBody } from "./reply.ts";
 import { DISCONNECTED, ServerRequest, UPGRADED } from "./server-request.ts";
@@ -123,6 +125,10 @@ export class HttpServer implements AsyncDisposable {
     this.#options = options;
     this.#loop = getRunningLoop();
     this.#context = copyContext();
+    checkCount(options.maxHeaderSize, "maxHeaderSize", 1);
+    checkCount(options.maxBodySize, "maxBodySize");
+    checkCount(options.maxConnections, "maxConnections", 1);
+    seconds(options.shutdownTimeout, null, "shutdownTimeout");
     this.#sendTimeout = seconds(options.sendTimeout, 60, "sendTimeout");
     this.#handlerTimeout = seconds(options.handlerTimeout, null, "handlerTimeout");
     const server = this.#makeServer();
@@ -143,10 +149,14 @@ export class HttpServer implements AsyncDisposable {
 
   #makeServer(): Server {
     const options = this.#options;
+    const requestTimeout = milliseconds(options.requestTimeout, 300, "requestTimeout");
+    const headersTimeout = milliseconds(options.headersTimeout, 20, "headersTimeout");
     const settings: ServerOptions & { httpAllowHalfOpen?: boolean } = {
       maxHeaderSize: options.maxHeaderSize ?? 16_384,
-      headersTimeout: milliseconds(options.headersTimeout, 20, "headersTimeout"),
-      requestTimeout: milliseconds(options.requestTimeout, 300, "requestTimeout"),
+      // The headers are a part of the request; Node wants to hear so.
+      headersTimeout:
+        requestTimeout === 0 ? headersTimeout : Math.min(headersTimeout || Infinity, requestTimeout),
+      requestTimeout,
       keepAliveTimeout: milliseconds(options.keepAliveTimeout, 60, "keepAliveTimeout"),
       // How late Node may notice that one of them has passed.
       connectionsCheckingInterval: 1000,
@@ -307,6 +317,16 @@ export class HttpServer implements AsyncDisposable {
       outgoing.destroy();
       return;
     }
+    if (hasSeveralHosts(incoming)) {
+      // Whoever stands in front of the server may have looked at the other one.
+      outgoing.writeHead(400, { connection: "close" }).end();
+      return;
+    }
+    const pipeline = pipelineOf(incoming.socket);
+    if (pipeline.isFull) {
+      incoming.socket.destroy();
+      return;
+    }
     this.#requestsTotal++;
     this.#open.add(outgoing);
     const limit = this.#options.maxBodySize === undefined ? 1 << 20 : this.#options.maxBodySize;
@@ -314,7 +334,8 @@ export class HttpServer implements AsyncDisposable {
       this.#goodbyes.set(task, sayGoodbye);
       if (this.#isClosing) sayGoodbye();
     });
-    const task = this.#loop.createTask(() => this.#handle(request, outgoing), {
+    const turn = pipeline.enter(this.#loop);
+    const task = this.#loop.createTask(() => this.#handle(request, outgoing, turn), {
       name: `${incoming.method ?? ""} ${incoming.url ?? ""}`,
       context: this.#context.copy(),
     });
@@ -328,15 +349,17 @@ export class HttpServer implements AsyncDisposable {
     });
     watchResponse(outgoing, (isFinished) => {
       this.#open.delete(outgoing);
-      if (!isFinished && task.cancel(DISCONNECTED, { requestedBy: "the client's disconnect" }))
-        this.#disconnected++;
+      pipeline.leave();
+      if (isFinished) request.dropRest();
+      else if (task.cancel(DISCONNECTED, { requestedBy: "the client's disconnect" })) this.#disconnected++;
       if (!this.#isClosing) return;
       this.#server.closeIdleConnections();
       this.#changed.wake();
     });
   }
 
-  async #handle(request: ServerRequest, outgoing: ServerResponse): Promise<void> {
+  async #handle(request: ServerRequest, outgoing: ServerResponse, turn: Future<void> | null): Promise<void> {
+    if (turn !== null) await turn;
     const reply = await this.#replyOf(request, outgoing);
     if (reply === UPGRADED) return;
     try {
@@ -345,7 +368,9 @@ export class HttpServer implements AsyncDisposable {
       discard(reply.body);
       // A header, say, that cannot be sent: there is still time for an answer.
       if (!outgoing.headersSent && !isCancelledError(error))
-        outgoing.writeHead(500, { connection: "close" }).end(`${STATUS_CODES[500] ?? ""}\n`);
+        outgoing
+          .writeHead(500, STATUS_CODES[500] ?? "", { connection: "close" })
+          .end(`${STATUS_CODES[500] ?? ""}\n`);
       // The client must see that this is not the whole of it.
       else outgoing.destroy();
       if (isCancelledError(error)) throw error;
@@ -389,32 +414,54 @@ export class HttpServer implements AsyncDisposable {
     };
     const leavesTooMuch = request.leavesTooMuch;
     if (leavesTooMuch) linger(request.incoming);
-    if (this.#isClosing || leavesTooMuch) headers["connection"] = "close";
+    // What is behind it on its connection has been accepted, too.
+    if (leavesTooMuch || (this.#isClosing && isLastOnConnection(outgoing))) headers["connection"] = "close";
     // More or fewer bytes than were announced would be taken for a part of another response.
     outgoing.strictContentLength = true;
     const hasBody = status !== 204 && status !== 304;
-    if (body === null || typeof body === "string" || body instanceof Uint8Array) {
-      const content = body ?? "";
-      if (hasBody) headers["content-length"] ??= Buffer.byteLength(content);
-      outgoing.writeHead(status, headers);
-      outgoing.end(request.method === "HEAD" || !hasBody ? undefined : content);
-    } else {
-      outgoing.writeHead(status, headers);
-      if (request.method !== "HEAD" && hasBody) await this.#sendEach(outgoing, body);
-      else discard(body);
+    const isWhole = body === null || typeof body === "string" || body instanceof Uint8Array;
+    if (isWhole && hasBody) headers["content-length"] ??= Buffer.byteLength(body ?? "");
+    outgoing.writeHead(status, headers);
+    if (request.method === "HEAD" || !hasBody) {
+      discard(body);
+      outgoing.end();
+    } else if (isWhole && (body === null || body.length <= PIECE)) outgoing.end(body ?? "");
+    else {
+      await this.#sendEach(outgoing, isWhole ? [body] : body);
       outgoing.end();
     }
+    if (this.#waitsForTurn(outgoing)) await this.#turnToSend(outgoing);
     // A client that does not read leaves something here.
     if ((outgoing.socket?.writableLength ?? 0) > 0 && !outgoing.writableFinished)
       await this.#sent(outgoing, "finish");
   }
 
-  async #sendEach(outgoing: ServerResponse, body: AsyncIterable<string | Uint8Array>): Promise<void> {
+  /** Whether those in front of it on its connection are still on their way. */
+  #waitsForTurn(outgoing: ServerResponse): boolean {
+    return outgoing.socket === null && this.#open.has(outgoing);
+  }
+
+  async #turnToSend(outgoing: ServerResponse): Promise<void> {
+    const wakeup = new Wakeup();
+    const events = ["socket", "finish", "close"] as const;
+    for (const event of events) outgoing.once(event, wakeup.wake);
+    try {
+      await wakeup.wait();
+    } finally {
+      for (const event of events) outgoing.off(event, wakeup.wake);
+    }
+  }
+
+  async #sendEach(
+    outgoing: ServerResponse,
+    body: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>,
+  ): Promise<void> {
+    // Those in front of it on its connection may take as long as they do: no client is to blame for that.
+    if (this.#waitsForTurn(outgoing)) await this.#turnToSend(outgoing);
     // So that the client sees that the response has begun.
     outgoing.flushHeaders();
-    for await (const chunk of cancellable(body)) {
-      if (chunk.length > 0 && !outgoing.write(chunk)) await this.#sent(outgoing, "drain");
-    }
+    for await (const chunk of Symbol.asyncIterator in body ? cancellable(body) : body)
+      for (const piece of piecesOf(chunk)) if (!outgoing.write(piece)) await this.#sent(outgoing, "drain");
   }
 
   async #sent(outgoing: ServerResponse, event: "drain" | "finish"): Promise<void> {
@@ -519,6 +566,28 @@ function linger(incoming: IncomingMessage): void {
   };
 }
 
+/** How many bytes of a response are given to the system at once. */
+const PIECE = 262_144;
+
+/** Pieces that are small enough that a client which reads slowly takes one within the time that it has for each. */
+function* piecesOf(chunk: string | Uint8Array): Generator<string | Uint8Array, void> {
+  if (chunk.length <= PIECE) {
+    if (chunk.length > 0) yield chunk;
+    return;
+  }
+  const bytes = toBytes(chunk);
+  for (let start = 0; start < bytes.length; start += PIECE) yield bytes.subarray(start, start + PIECE);
+}
+
+function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  return hosts > 1;
+}
+
 function toReply(result: unknown): Reply {
   if (result instanceof Reply) return result;
   if (typeof result === "string" || result === null || result === undefined) return new Reply(result ?? null);
@@ -531,10 +600,11 @@ function seconds(
   where: string,
 ): number | null {
   if (duration === null) return null;
-  return duration === undefined ? fallback : toSeconds(duration, where);
+  return duration === undefined ? fallback : checkSeconds(duration, where);
 }
 
 function milliseconds(duration: Duration | null | undefined, fallback: number, where: string): number {
-  // 0 is none, for Node.
-  return Math.ceil((seconds(duration, fallback, where) ?? 0) * 1000);
+  const given = seconds(duration, fallback, where);
+  // 0 is none, for Node, and not what somebody means who says 0.
+  return given === null || given === Infinity ? 0 : Math.max(1, Math.ceil(given * 1000));
 }

@@ -66,7 +66,8 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
   get url(): URL {
     if (this.#url === null) {
       const target = this.incoming.url ?? "/";
-      const scheme = "encrypted" in this.incoming.socket ? "https" : "http";
+      const { encrypted } = this.incoming.socket as { readonly encrypted?: boolean };
+      const scheme = encrypted === true ? "https" : "http";
       const host = this.incoming.headers.host ?? "localhost";
       const base = `${scheme}://${host}`;
       try {
@@ -240,6 +241,11 @@ export class ServerRequest implements AsyncIterable<Uint8Array> {
     throw new HttpException(413, `the body is larger than ${this.#maxBodySize} bytes`, {
       headers: { connection: "close" },
     });
+  }
+
+  /** Throws away what is left of the body: Node does so only when nothing of it was read. @internal */
+  dropRest(): void {
+    if (!this.incoming.readableEnded) this.incoming.resume();
   }
 
   /** Whether more body may come than we would want to throw away to keep the connection. @internal */

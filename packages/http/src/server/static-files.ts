@@ -86,6 +86,7 @@ const sendFile = coroutine(async function sendFile(
       "x-content-type-options": "nosniff",
       ...options.headers,
     };
+    if (isAnother(request, etag, mtimeMs)) throw new HttpException(412);
     if (isKnown(request, etag, mtimeMs)) return new Reply(null, { status: 304, headers });
     headers["content-type"] = TYPES[extname(file.path).toLowerCase()] ?? "application/octet-stream";
     const range = rangeOf(request, etag, mtimeMs, size);
@@ -115,7 +116,8 @@ async function openBelow(root: string, path: string, index: string | null): Prom
   const file = await until(async () => {
     for (const candidate of index === null ? [path] : [path, join(path, index)]) {
       const real = await realpath(candidate).catch(() => null);
-      if (real?.startsWith((await realpath(root)) + sep) !== true) continue;
+      // The root of a file system ends with the separator by itself.
+      if (real?.startsWith(join(await realpath(root), sep)) !== true) continue;
       // Not blocking: to open a named pipe would wait until somebody writes.
       const handle = await open(real, constants.O_RDONLY | NON_BLOCKING).catch(() => null);
       if (handle === null) continue;
@@ -164,6 +166,13 @@ class FileBody implements AsyncIterable<Uint8Array> {
   }
 }
 
+/** Whether the client wants this file only as it was. */
+function isAnother(request: ServerRequest, etag: string, mtimeMs: number): boolean {
+  const { "if-match": tags, "if-unmodified-since": since } = request.incoming.headers;
+  if (tags !== undefined) return tags.trim() !== "*" && !tags.split(",").some((tag) => tag.trim() === etag);
+  return since !== undefined && Math.floor(mtimeMs / 1000) > Math.floor(Date.parse(since) / 1000);
+}
+
 function isKnown(request: ServerRequest, etag: string, mtimeMs: number): boolean {
   const { "if-modified-since": since, "if-none-match": tags } = request.incoming.headers;
   if (tags !== undefined)
@@ -179,6 +188,8 @@ function rangeOf(
   size: number,
 ): readonly [number, number] | "unsatisfiable" | null {
   const { range } = request.incoming.headers;
+  // It is defined for GET only.
+  if (request.method !== "GET") return null;
   const condition = request.headers.get("if-range");
   if (
     condition !== null &&
@@ -186,7 +197,7 @@ function rangeOf(
     Math.floor(mtimeMs / 1000) !== Math.floor(Date.parse(condition) / 1000)
   )
     return null;
-  const found = /^bytes=(\d*)-(\d*)$/.exec(range ?? "");
+  const found = /^bytes=(\d*)-(\d*)$/i.exec(range ?? "");
   if (found === null || (found[1] === "" && found[2] === "")) return null;
   const [, from = "", to = ""] = found;
   const first = from === "" ? Math.max(0, size - Number(to)) : Number(from);

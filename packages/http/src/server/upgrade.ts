@@ -56,12 +56,19 @@ export function acceptWebSockets(server: Server): void {
     const socket = stream as Socket;
     const outgoing = new ServerResponse(incoming);
     outgoing.shouldKeepAlive = false;
-    outgoing.assignSocket(socket);
+    socket.on("error", () => undefined);
+    try {
+      outgoing.assignSocket(socket);
+    } catch {
+      // Requests in front of it are not answered yet, and Node does not watch their connection any more. Whoever means
+      // to speak something else afterwards waits for the answers before.
+      socket.destroy();
+      return;
+    }
     outgoing.once("finish", () => {
       outgoing.detachSocket(socket);
       socket.destroySoon();
     });
-    socket.on("error", () => undefined);
     // From here on Node watches this connection no longer, and nobody reads it.
     const onEnd = (): void => socket.destroySoon();
     socket.once("end", onEnd);
@@ -152,8 +159,11 @@ async function accept(
   );
 }
 
+/** A request with a body asks for something else: when Node upgrades it, it gives up parsing where the body begins. */
 function wantsWebSocket(incoming: IncomingMessage): boolean {
-  return incoming.headers.upgrade?.toLowerCase() === "websocket";
+  return (
+    incoming.headers.upgrade?.toLowerCase() === "websocket" && incoming.method === "GET" && !hasBody(incoming)
+  );
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

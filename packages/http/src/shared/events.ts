@@ -13,8 +13,11 @@ export class EventParser {
   #rest = "";
   #data: string[] = [];
   #kind = "";
+  /** Of the event that is coming in, or the last before it that had one. */
+  #id = "";
   #isFirst = true;
-  /** Of the last event that had one. */
+  #endsWithReturn = false;
+  /** Of the last event that is complete: from there the server is to go on. */
   lastId = "";
   /** What the server has asked for, in seconds. */
   retry: number | null = null;
@@ -24,19 +27,29 @@ export class EventParser {
     this.#rest = "";
     this.#data = [];
     this.#kind = "";
+    this.#id = this.lastId;
     this.#isFirst = true;
+    this.#endsWithReturn = false;
   }
 
   /** The events that are complete with this piece. */
   push(text: string): ReceivedEvent[] {
     const events: ReceivedEvent[] = [];
-    let all = this.#rest + text;
-    if (this.#isFirst && all !== "") {
+    if (text === "") return events;
+    let piece = text;
+    if (this.#isFirst) {
       this.#isFirst = false;
-      if (all.startsWith("\uFEFF")) all = all.slice(1);
+      if (piece.startsWith("\uFEFF")) piece = piece.slice(1);
     }
-    // A CR at the end may be the first half of a CRLF.
-    const lines = all.split(/\r\n|\r(?!$)|\n/);
+    // The other half of a CRLF: its CR has ended the line, since nobody knows when something will follow.
+    if (this.#endsWithReturn && piece.startsWith("\n")) piece = piece.slice(1);
+    this.#endsWithReturn = piece.endsWith("\r");
+    // A long line comes in many pieces: what is known to have no end in it is not searched again.
+    if (!/[\r\n]/.test(piece)) {
+      this.#rest += piece;
+      return events;
+    }
+    const lines = (this.#rest + piece).split(/\r\n|\r|\n/);
     this.#rest = lines.pop() ?? "";
     for (const line of lines) {
       if (line === "") this.#dispatch(events);
@@ -52,11 +65,12 @@ export class EventParser {
     const value = colon < 0 ? "" : line.slice(colon + (line[colon + 1] === " " ? 2 : 1));
     if (name === "data") this.#data.push(value);
     else if (name === "event") this.#kind = value;
-    else if (name === "id" && !value.includes("\0")) this.lastId = value;
+    else if (name === "id" && !value.includes("\0")) this.#id = value;
     else if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value) / 1000;
   }
 
   #dispatch(events: ReceivedEvent[]): void {
+    this.lastId = this.#id;
     if (this.#data.length > 0) {
       const event = this.#kind === "" ? "message" : this.#kind;
       events.push({ data: this.#data.join("\n"), event, ...(this.lastId !== "" && { id: this.lastId }) });

@@ -56,10 +56,14 @@ export class WebSocketConnection implements AsyncIterable<WebSocketMessage>, Asy
   /** How much of them there is: bytes, or characters. */
   #size = 0;
   readonly #receivers = new Set<Future<void>>();
+  /** What ends the sending that is under way, when it is closed: Node warns of more than ten listeners. */
+  readonly #sends = new Set<() => void>();
   /** Tasks that wait for a message, or until one is sent: they are told there that the socket has closed. */
   readonly #waiting = new Set<Task | null>();
   #owner: Task | null;
   #isPaused = false;
+  /** `close` was called: what comes now is not for anybody, but must be read to find the peer's answer. */
+  #isClosing = false;
   #closed: { readonly code: number; readonly reason: string } | null = null;
 
   /** @internal */
@@ -67,6 +71,7 @@ export class WebSocketConnection implements AsyncIterable<WebSocketMessage>, Asy
     this.#driver = driver;
     this.#owner = owner;
     driver.on("message", (data: RawData, isBinary: boolean) => {
+      if (this.#isClosing) return;
       const message = isBinary ? bytesOf(data) : textOf(data);
       this.#messages.push(message);
       this.#size += message.length;
@@ -84,6 +89,8 @@ export class WebSocketConnection implements AsyncIterable<WebSocketMessage>, Asy
     driver.on("close", (code: number, reason: Uint8Array) => {
       this.#closed = { code, reason: textOf(reason) };
       for (const receiver of this.#receivers) wake(receiver);
+      for (const onClose of this.#sends) onClose();
+      this.#sends.clear();
       if (this.#messages.length === 0) this.#cancelOwner();
     });
     if (heartbeat !== null) this.#startHeartbeat(toSeconds(heartbeat, "heartbeat"));
@@ -102,8 +109,11 @@ export class WebSocketConnection implements AsyncIterable<WebSocketMessage>, Asy
     const driver = this.#driver;
     let isAlive = true;
     const beat = (): void => {
-      // While we do not read, its answers wait, too.
-      if (this.#isPaused) return;
+      // While we do not read, its answers wait, too; when we read again, it has another interval.
+      if (this.#isPaused) {
+        isAlive = true;
+        return;
+      }
       if (!isAlive) driver.terminate();
       else if (driver.readyState === driver.OPEN) driver.ping();
       isAlive = false;
@@ -203,9 +213,9 @@ export class WebSocketConnection implements AsyncIterable<WebSocketMessage>, Asy
       await until(
         new Promise<void>((resolve, reject) => {
           const onClose = (): void => reject(this.closedError());
-          driver.once("close", onClose);
+          this.#sends.add(onClose);
           driver.send(message, (error) => {
-            driver.off("close", onClose);
+            this.#sends.delete(onClose);
             if (error instanceof Error) reject(this.closedError());
             else resolve();
           });
@@ -242,13 +252,13 @@ export class WebSocketConnection implements AsyncIterable<WebSocketMessage>, Asy
     // It is closed from here: nobody has to be told.
     this.#owner = null;
     if (this.#closed !== null) return;
+    this.#isClosing = true;
     const driver = this.#driver;
     let limit: ReturnType<typeof setTimeout> | undefined;
     try {
       await until(
         new Promise<void>((resolve) => {
           driver.once("close", () => resolve());
-          // What comes now is not for anybody, but must be read to find the answer.
           this.#pause(false);
           driver.close(code, reason);
           limit = setTimeout(() => driver.terminate(), CLOSE_LIMIT * 1000);

@@ -1,7 +1,7 @@
 /** What holds for WebSockets on every server. Each server's tests say how it is started. */
 import type { WebSocketAcceptOptions, WebSocketBody } from "@corio/http";
 import { ClientSession, WebSocketClosedError, WebSocketHandshakeError } from "@corio/http";
-import { Event, Future, run, sleep, taskGroup } from "corio";
+import { Event, Future, gather, run, sleep, taskGroup, timeout } from "corio";
 import { assert, test } from "../../../corio/test/support/harness.ts";
 import { RawClient } from "./raw-client.ts";
 import { Log } from "./serving.ts";
@@ -83,6 +83,45 @@ export function testWebSockets(name: string, start: StartSockets): void {
         log.add("closed");
         await log.has("the end");
         assert.deepEqual(log.entries, ["closed", "one", "two", "the end"]);
+      },
+    );
+  });
+
+  test(`${name}: any number of tasks may send at the same time`, async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    try {
+      await serve({ "/": (accept) => accept(echo) }, async ({ session }) => {
+        const socket = await session.webSocket("/");
+        await gather(Array.from({ length: 20 }, (_, n) => socket.send(String(n))));
+        for (let n = 0; n < 20; n++) assert.equal(await socket.receive(), String(n));
+        await socket.close();
+      });
+    } finally {
+      process.off("warning", onWarning);
+    }
+    assert.deepEqual(warnings, []);
+  });
+
+  test(`${name}: a handler that ends before it has taken all messages says goodbye at once`, async () => {
+    const log = new Log();
+    await serve(
+      {
+        "/": (accept) =>
+          log.around("handler", () =>
+            accept(async (socket) => {
+              await socket.receive();
+            }),
+          ),
+      },
+      async ({ session }) => {
+        const socket = await session.webSocket("/");
+        // The answer to the goodbye comes behind all of them.
+        const all = gather(Array.from({ length: 300 }, () => socket.send("x".repeat(50_000))));
+        // A peer whose goodbye does not come is waited for for five seconds.
+        await timeout(4, () => log.has("handler ends"));
+        await all;
       },
     );
   });
