@@ -163,6 +163,12 @@ export const MUTANTS: readonly Mutant[] = [
     find: "    if (this.#cancelRequest === null) this.settle(FINISHED, results);",
     replace: "    if (this.#cancelRequest !== undefined) this.settle(FINISHED, results);",
   },
+  {
+    bug: "gather asks whether a child is done once all are made",
+    file: "library/gather.ts",
+    find: "      const child = futureOf(waitable);\n",
+    replace: "      return futureOf(waitable);\n    });\n    this.#children.forEach((child, place) => {\n",
+  },
   // ── Primitives ──────────────────────────────────────────────────────────────────────────────────────────────────
   {
     bug: "the last waiter is woken up instead of the first",
@@ -534,7 +540,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: "the failure behind a cancelled shield is not reported",
     file: "library/shield.ts",
-    find: "    inner.addCallback(new ReportFailure(inner));",
+    find: "    inner.addCallback(report);",
     replace: "",
   },
   {

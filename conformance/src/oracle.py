@@ -396,6 +396,15 @@ async def iterated(queue):
     return "end"
 
 
+async def settler(future, how):
+    if how == "result":
+        future.set_result("settled")
+    elif how == "exception":
+        future.set_exception(Boom("settled"))
+    else:
+        future.cancel()
+
+
 async def stubborn():
     try:
         await asyncio.sleep(1)
@@ -468,6 +477,7 @@ class Recorder:
             "hold": hold,
             "items": items,
             "iterated": iterated,
+            "settler": settler,
             "stubborn": stubborn,
             "notified": notified,
             "size": len,

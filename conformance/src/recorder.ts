@@ -53,6 +53,7 @@ export class Recorder {
       raiseRest,
       disposed,
       iterated,
+      settler,
       stubborn,
       notified,
       isA,
@@ -196,6 +197,13 @@ export class Recorder {
     return typeof value === "number" || typeof value === "boolean" ? String(value) : `<${typeof value}>`;
   }
 }
+
+// eslint-disable-next-line require-yield -- it does not suspend
+const settler = corio.coroutine(function* settler(future: corio.Future<unknown>, how: string) {
+  if (how === "result") future.setResult("settled");
+  else if (how === "exception") future.setException(new Boom("settled"));
+  else future.cancel();
+});
 
 const stubborn = corio.coroutine(function* stubborn() {
   try {

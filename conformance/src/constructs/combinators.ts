@@ -1,9 +1,10 @@
 /** gather, shield, wait, as_completed: waiting for several, or for one at a distance. */
 import { define } from "../construct.ts";
 import type { Block, Statement } from "../program.ts";
-import { COMBINED, FUTURES } from "./slots.ts";
+import type { Maker } from "../maker.ts";
+import { COMBINED, FUTURES, PROMISES } from "./slots.ts";
 import type { Source } from "./source.ts";
-import { makeSource, printSource, slotsOf } from "./source.ts";
+import { makeSettler, makeSource, printSource, slotsOf } from "./source.ts";
 
 interface Shield extends Statement {
   kind: "shield";
@@ -31,10 +32,23 @@ interface AsCompleted extends Statement {
 
 interface Gather extends Statement {
   kind: "gather";
+  /** The name of a future that is made for it, and that one of the sources completes. */
+  future: string | null;
   sources: readonly Source[];
   returnExceptions: boolean;
   /** Null: awaited at once. */
   slot: string | null;
+}
+
+/** Where tasks begin eagerly, one child may complete another while the gather is still being made. */
+function makeGathered(maker: Maker): Pick<Gather, "future" | "sources"> {
+  const { random } = maker;
+  const sources = Array.from({ length: random.integer(0, 3) }, () => makeSource(maker));
+  if (!maker.mayBeEager || random.chance(0.7)) return { future: null, sources };
+  const future = random.pick(PROMISES);
+  const child: Source = { from: "slot", slot: future };
+  const again = random.chance(0.2) ? [child] : [];
+  return { future, sources: [child, ...sources.slice(0, 1), makeSettler(maker, future), ...again] };
 }
 
 export const combinators = [
@@ -44,11 +58,12 @@ export const combinators = [
     weight: 2,
     make: (maker) => ({
       kind: "gather",
-      sources: Array.from({ length: maker.random.integer(0, 3) }, () => makeSource(maker)),
+      ...makeGathered(maker),
       returnExceptions: maker.random.chance(0.4),
       slot: maker.random.chance(0.4) ? maker.random.pick(COMBINED) : null,
     }),
     print(node, writer) {
+      if (node.future !== null) writer.assign(node.future, writer.call("loop.create_future"));
       writer.ifWaitable(node, slotsOf(node.sources), () => {
         const gathered = writer.gather(
           node.sources.map((source) => printSource(source, writer)),

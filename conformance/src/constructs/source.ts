@@ -8,6 +8,8 @@ export type Source =
   | { readonly from: "slot"; readonly slot: string }
   /** A task that refuses to be cancelled. */
   | { readonly from: "stubborn" }
+  /** A coroutine that completes a future: an eager task of it is done, and has, before anybody waits for it. */
+  | { readonly from: "settler"; readonly slot: string; readonly how: (typeof WAYS_TO_SETTLE)[number] }
   | { readonly from: "sleep"; readonly delay: number; readonly result: string }
   | {
       readonly from: "object";
@@ -15,6 +17,12 @@ export type Source =
       readonly method: string;
       readonly args: readonly number[];
     };
+
+const WAYS_TO_SETTLE = ["result", "exception", "cancel"] as const;
+
+export function makeSettler(maker: Maker, slot: string): Source {
+  return { from: "settler", slot, how: maker.random.pick(WAYS_TO_SETTLE) };
+}
 
 /** A random one; `slots` are those it may take. */
 export function makeSource(maker: Maker, slots: readonly string[] = AWAITABLES): Source {
@@ -68,7 +76,7 @@ function makeObject(maker: Maker): Source | null {
 
 /** The slots that must be set for it. */
 export function slotsOf(sources: readonly Source[]): string[] {
-  return sources.flatMap((source) => (source.from === "slot" ? [source.slot] : []));
+  return sources.flatMap((source) => ("slot" in source ? [source.slot] : []));
 }
 
 export function printSource(source: Source, writer: Writer): string {
@@ -79,6 +87,8 @@ export function printSource(source: Source, writer: Writer): string {
       return writer.slot(source.slot);
     case "stubborn":
       return writer.call("create_task", [writer.call("stubborn")]);
+    case "settler":
+      return writer.call("settler", [writer.slot(source.slot), writer.literal(source.how)]);
     case "sleep":
       return writer.call("sleep", [writer.literal(source.delay), writer.literal(source.result)]);
     case "object":
