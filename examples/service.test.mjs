@@ -242,6 +242,9 @@ await test("OpenAPI", async () => {
     "/report",
   ]);
   equal("methods", Object.keys(paths["/orders"] ?? {}).sort(), ["get", "post"]);
+  for (const [path, methods] of Object.entries(paths))
+    for (const { parameters = [], requestBody, responses } of Object.values(methods))
+      equal(`400 of ${path}`, "400" in responses, parameters.length > 0 || requestBody !== undefined);
   const [parameter] = paths["/primes"]?.["get"].parameters ?? [];
   equal(
     "a parameter",

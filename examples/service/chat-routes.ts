@@ -4,6 +4,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { readFile } from "corio/files";
 import type { Services } from "./app.ts";
+import { BAD_REQUEST } from "./problem.ts";
 
 /** The longest message, in bytes. */
 const MAX_MESSAGE_SIZE = 16 * 1024;
@@ -15,7 +16,10 @@ const route = createRoute({
     params: z.object({ room: z.string().max(50).openapi({ example: "tea" }) }),
     query: z.object({ name: z.string().min(1).max(20).openapi({ example: "Ada" }) }),
   },
-  responses: { 101: { description: "A WebSocket. Text goes in, messages come out: {from, text}" } },
+  responses: {
+    101: { description: "A WebSocket. Text goes in, messages come out: {from, text}" },
+    ...BAD_REQUEST,
+  },
 });
 
 export function addChat(app: OpenAPIHono, { chat }: Services): void {

@@ -3,6 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { gather, timeout } from "corio";
 import type { Services } from "./app.ts";
+import { BAD_REQUEST } from "./problem.ts";
 
 const SHOPS = ["corner", "market", "outlet"];
 
@@ -18,7 +19,10 @@ const route = createRoute({
   method: "get",
   path: "/offers/{product}",
   request: { params: z.object({ product: z.string().max(50).openapi({ example: "tea" }) }) },
-  responses: { 200: { description: "Offers", content: { "application/json": { schema: Offers } } } },
+  responses: {
+    200: { description: "Offers", content: { "application/json": { schema: Offers } } },
+    ...BAD_REQUEST,
+  },
 });
 
 export function addOffers(app: OpenAPIHono, { upstream }: Services): void {

@@ -3,6 +3,7 @@ import type { PostgresPool } from "@corio/postgres";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Services } from "./app.ts";
+import { BAD_REQUEST } from "./problem.ts";
 
 const NewOrder = z
   .object({
@@ -11,20 +12,23 @@ const NewOrder = z
   })
   .openapi("NewOrder");
 const Order = NewOrder.extend({ id: z.number() }).openapi("Order");
-type Order = z.infer<typeof Order>;
+const Orders = z.array(Order);
 
 const add = createRoute({
   method: "post",
   path: "/orders",
   request: { body: { required: true, content: { "application/json": { schema: NewOrder } } } },
-  responses: { 201: { description: "Ordered", content: { "application/json": { schema: Order } } } },
+  responses: {
+    201: { description: "Ordered", content: { "application/json": { schema: Order } } },
+    ...BAD_REQUEST,
+  },
 });
 
 const list = createRoute({
   method: "get",
   path: "/orders",
   responses: {
-    200: { description: "The last ten", content: { "application/json": { schema: z.array(Order) } } },
+    200: { description: "The last ten", content: { "application/json": { schema: Orders } } },
   },
 });
 
@@ -46,7 +50,8 @@ export function addOrders(app: OpenAPIHono, { pool }: Services): void {
     );
     return c.json(Order.parse(row), 201);
   });
-  app.openapi(list, async (c) =>
-    c.json(await pool.fetch<Order>("SELECT * FROM corio_service_orders ORDER BY id DESC LIMIT 10"), 200),
-  );
+  app.openapi(list, async (c) => {
+    const rows = await pool.fetch("SELECT * FROM corio_service_orders ORDER BY id DESC LIMIT 10");
+    return c.json(Orders.parse(rows), 200);
+  });
 }

@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { toThread, workerModule } from "corio/threads";
+import { BAD_REQUEST } from "./problem.ts";
 
 const { countPrimes } = workerModule<typeof import("./count-primes.ts")>(
   new URL("./count-primes.ts", import.meta.url),
@@ -15,6 +16,7 @@ const route = createRoute({
   request: { query: z.object({ below: z.coerce.number().int().min(2).max(100_000_000).default(3_000_000) }) },
   responses: {
     200: { description: "How many there are", content: { "application/json": { schema: Primes } } },
+    ...BAD_REQUEST,
   },
 });
 

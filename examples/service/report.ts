@@ -3,6 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { gather } from "corio";
 import type { Services } from "./app.ts";
+import { BAD_REQUEST } from "./problem.ts";
 
 const Query = z.object({
   seconds: z.coerce.number().min(0).max(600).default(1).openapi({
@@ -17,7 +18,10 @@ const route = createRoute({
   method: "get",
   path: "/report",
   request: { query: Query },
-  responses: { 200: { description: "The report", content: { "application/json": { schema: Report } } } },
+  responses: {
+    200: { description: "The report", content: { "application/json": { schema: Report } } },
+    ...BAD_REQUEST,
+  },
 });
 
 const SLOW_QUERY = `
