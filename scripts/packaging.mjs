@@ -14,6 +14,7 @@ import { basename, join } from "node:path";
 import { TSC, buildCorioIfStale } from "./lib/build.mjs";
 import { command, mustRun } from "./lib/command.mjs";
 import { CACHE, CORIO, inRoot, PACKAGES } from "./lib/paths.mjs";
+import { installRuntimes, runtimePath, runtimesAvailable } from "./lib/runtimes.mjs";
 
 await buildCorioIfStale();
 
@@ -37,6 +38,15 @@ const strictest = {
   skipLibCheck: false,
   outDir: "out",
 };
+/** What users compile with: the TypeScript of this repository, the oldest that they may have, and the newest. */
+const compilers = new Map([[await versionOf(TSC), TSC]]);
+if (runtimesAvailable) {
+  await installRuntimes();
+  for (const name of ["typescript-oldest", "typescript-newest"]) {
+    const compiler = runtimePath(`${name}/bin/tsc`);
+    compilers.set(await versionOf(compiler), compiler);
+  }
+}
 /** The kinds of projects it must compile in. */
 const configs = {
   "tsconfig.json": { ...strictest, lib: ["ES2022", "ESNext.Disposable", "DOM"] },
@@ -69,7 +79,7 @@ try {
   await mustRun("npm", ["install", "--offline", "--ignore-scripts", tarball], { cwd: project });
 
   await checkTarball("corio", tarball);
-  for (const name of Object.keys(configs)) await check(`compiles with ${name}`, TSC, "-p", name);
+  for (const name of Object.keys(configs)) await checkTypes("corio", name);
   await check("runs from dist", "out/smoke.js");
   await check("streams run from dist", "out/smoke-streams.js");
   for (const folder of PACKAGES) await checkPackage(folder);
@@ -120,8 +130,20 @@ async function checkPackage(folder) {
     join(project, `tsconfig.${name}.json`),
     JSON.stringify({ compilerOptions, files: [`${name}.ts`] }),
   );
-  await check(`${name} compiles`, TSC, "-p", `tsconfig.${name}.json`);
+  await checkTypes(name, `tsconfig.${name}.json`);
   await check(`${name} runs from dist`, `out/${name}.js`);
+}
+
+/** @param {string} compiler */
+async function versionOf(compiler) {
+  return (await mustRun(process.execPath, [compiler, "--version"])).stdout.replace("Version ", "").trim();
+}
+
+/** @param {string} name @param {string} config */
+async function checkTypes(name, config) {
+  for (const [version, compiler] of compilers) {
+    await check(`${name} compiles with TypeScript ${version} and ${config}`, compiler, "-p", config);
+  }
 }
 
 /**

@@ -34,16 +34,20 @@ const CLIENTS = {
   },
   "@corio/http": () => (count) =>
     run(async () => {
-      await using session = new ClientSession({ baseUrl: origin, maxConnectionsPerHost: CONNECTIONS });
+      const session = new ClientSession({ baseUrl: origin, maxConnectionsPerHost: CONNECTIONS });
       const workers = Array.from({ length: CONNECTIONS });
       let left = count;
-      await map(
-        workers,
-        async () => {
-          while (left-- > 0) await session.get("/", (response) => response.json());
-        },
-        { concurrency: CONNECTIONS },
-      );
+      try {
+        await map(
+          workers,
+          async () => {
+            while (left-- > 0) await session.get("/", (response) => response.json());
+          },
+          { concurrency: CONNECTIONS },
+        );
+      } finally {
+        await session.close();
+      }
     }),
 };
 
