@@ -120,7 +120,19 @@ async function runLeg(leg) {
   const counts =
     passed === undefined ? "" : `: ${passed} passed${skipped === undefined ? "" : `, ${skipped} skipped`}`;
   printLeg(ok ? "ok" : "FAILED", leg.label + counts, begin);
-  if (!ok || process.env["VERBOSE"] !== undefined) console.log(output.replace(/^(?=.)/gm, "  | "));
+  if (!ok || process.env["VERBOSE"] !== undefined) {
+    console.log(failuresFirst(output).replace(/^(?=.)/gm, "  | "));
+  }
+}
+
+/**
+ * What failed comes before everything else that was printed: whoever keeps only the first lines of a log sees it.
+ *
+ * @param {string} output
+ */
+function failuresFirst(output) {
+  const failure = /^FAILED .*\n(?:(?:[ \t].*)?\n)*/gm;
+  return (output.match(failure) ?? []).join("") + output.replace(failure, "");
 }
 
 /** @param {string} text */
