@@ -161,8 +161,9 @@ describe("a datagram endpoint", () => {
       client.sendto(bytes("nobody"), nobody);
       client.sendto(bytes("myself"), addressOf(client));
       await inbox.has(1);
-      if (hostName === "bun") {
-        // It does tell, in place of sending what comes next.
+      if (inbox.received.length === 0) {
+        // Bun does tell, in place of sending what comes next, if it has heard of it by then.
+        assert.equal(hostName, "bun");
         assert.equal((inbox.errors[0] as { code: string }).code, "ECONNREFUSED");
         client.sendto(bytes("myself"), addressOf(client));
         await inbox.has(2);
