@@ -419,7 +419,6 @@ describe("a loop", () => {
         }
       });
       const future = new Future<void>();
-      const begin = Date.now();
       const beat = (): void => {
         ticks++;
         if (ticks === 5) future.setResult();
@@ -428,10 +427,11 @@ describe("a loop", () => {
       setTimeout(beat, 0);
       await future;
       spin.cancel();
-      assert.ok(Date.now() - begin < 1000, "the host's timers came late");
     });
     assert.equal(ticks, 5);
     assert.ok(spins > 10);
+    // About a second's worth. Not in time: on a busy machine neither the loop nor the host runs for a while.
+    assert.ok(spins < 500_000, `the host's timers came late: after ${spins} turns`);
   });
 
   test("does not starve its own timers", async () => {

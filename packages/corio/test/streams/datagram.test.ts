@@ -133,9 +133,11 @@ describe("a datagram endpoint", () => {
         remoteAddr: [address, port],
       });
       client.sendto(bytes("nobody"));
-      // Deno does not tell.
-      if (hostName === "deno") await sleep(0.02);
-      else await inbox.has(1);
+      if (hostName === "deno") {
+        // It does not tell. When the datagram has been sent it has come to the port, where nobody is: not before.
+        while (client.getWriteBufferSize() > 0) await sleep(0.001);
+        await sleep(0.02);
+      } else await inbox.has(1);
       for (const error of inbox.errors) assert.equal((error as { code: string }).code, "ECONNREFUSED");
       assert.equal(inbox.errors.length, hostName === "deno" ? 0 : 1);
       assert.equal(client.isClosing(), false);
@@ -161,8 +163,9 @@ describe("a datagram endpoint", () => {
       client.sendto(bytes("nobody"), nobody);
       client.sendto(bytes("myself"), addressOf(client));
       await inbox.has(1);
-      if (hostName === "bun") {
-        // It does tell, in place of sending what comes next.
+      if (inbox.received.length === 0) {
+        // Bun does tell, in place of sending what comes next, if it has heard of it by then.
+        assert.equal(hostName, "bun");
         assert.equal((inbox.errors[0] as { code: string }).code, "ECONNREFUSED");
         client.sendto(bytes("myself"), addressOf(client));
         await inbox.has(2);

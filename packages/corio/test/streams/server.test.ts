@@ -82,9 +82,19 @@ describe("a server", () => {
   );
 
   testProgram("waits for its last connection [TestServer2.test_wait_closed_basic]", async () => {
-    const server = await startServer(idle, LOCALHOST, 0);
+    const accepted = new Event();
+    const server = await startServer(
+      async (reader, writer) => {
+        accepted.set();
+        await idle(reader, writer);
+      },
+      LOCALHOST,
+      0,
+    );
     const [reader, writer] = await openConnection(LOCALHOST, server.port);
     writer.write("x");
+    // Before that the server knows of no connection that it could wait for.
+    await accepted.wait();
     // Not closed yet.
     const waiting = createTask(server.waitClosed());
     await sleep(0);
