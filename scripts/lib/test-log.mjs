@@ -73,6 +73,11 @@ export class TestLog {
     this.addFailure(this.#running ?? "(no test has started)", reason);
   }
 
+  /** Whether a test has started. */
+  get hasBegun() {
+    return this.#running !== undefined;
+  }
+
   /** Milliseconds in which no test has started or ended. */
   get silence() {
     return Date.now() - this.#lastEvent;
@@ -88,16 +93,20 @@ export class TestLog {
   }
 }
 
+/** Milliseconds until the first test starts: a busy machine needs long to start a browser, and to load all tests. */
+const TIME_TO_START = 120_000;
+
 /**
- * Aborts a run in which no test starts or ends for longer than its own time limit allows.
+ * Aborts a run in which no test starts or ends for longer than its own time limit allows. Before the first test that
+ * limit does not count: it says nothing about the host's start.
  *
  * @param {TestLog} log
  * @param {number} timeout milliseconds that one test may take
  * @param {() => void} stop
  */
 export function watch(log, timeout, stop) {
-  const limit = timeout + 10_000;
   const timer = setInterval(() => {
+    const limit = log.hasBegun ? timeout + 10_000 : TIME_TO_START;
     if (log.silence < limit) return;
     log.abort(`hangs: nothing has happened for ${String(limit / 1000)} s`);
     stop();
