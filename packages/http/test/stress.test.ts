@@ -147,7 +147,8 @@ describe("a thousand requests", () => {
           { concurrency: 40 },
         );
         assert.ok(cancelled > 100, `${cancelled} cancelled`);
-        if (hostName !== "bun") assert.ok(server.statistics().connections <= 10);
+        // The server is told a little later that those of cancelled requests were closed.
+        if (hostName !== "bun") await settle(() => server.statistics().connections <= 10);
         const answers = await gather(
           [1, 2, 3].map((n) => http.post("/text", { data: String(n) }, (response) => response.text())),
         );
