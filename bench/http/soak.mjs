@@ -96,7 +96,11 @@ function visit() {
       }
     };
     socket.setEncoding("latin1");
-    socket.on("connect", ask);
+    // The last request may have been sent while it connected.
+    socket.on("connect", () => {
+      if (progress() < 1) ask();
+      else socket.end();
+    });
     socket.on("data", (data) => {
       text += String(data);
       if (!/done(\r\n0\r\n\r\n)?$/.test(text)) return;
@@ -131,10 +135,15 @@ for (let number = 1; number <= SAMPLES; number++) {
 }
 await loading;
 let last = await figures();
-// Whoever has left last is still being cleaned up after.
-for (let turn = 0; turn < 100 && (last.tasks > 0 || last.connections > 0); turn++) last = await figures();
+// Whoever has left last is still being cleaned up after, and gives its connection back to the pool.
+for (let turn = 0; turn < 100 && !isAtRest(last); turn++) last = await figures();
 child.stdin.end();
 await exited;
+
+/** @param {Figures} figures */
+function isAtRest({ tasks, connections, pool: { size, idle } }) {
+  return tasks === 0 && connections === 0 && idle === size;
+}
 
 /** @param {number} from @param {number} to */
 function heapBetween(from, to) {

@@ -19,6 +19,6 @@ if (hostName === "node") {
       );
     });
     assert.equal(code, 0, output);
-    assert.match(output, /\n20\d requests .* tasks 0, pool 10 of 10/);
+    assert.match(output, /\n200 requests .* tasks 0, pool 10 of 10/);
   });
 }

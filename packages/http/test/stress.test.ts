@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
-import { allTasks, createTask, Event, gather, isCancelledError, map, run, sleep, until } from "corio";
+import { spawn, spawnSync } from "node:child_process";
+import { allTasks, createTask, Event, gather, isCancelledError, map, run, sleep } from "corio";
 import { ClientSession, Reply, serve } from "@corio/http";
 import { assert, describe, hostName, test } from "../../corio/test/support/harness.ts";
 import { RawClient } from "./support/raw-client.ts";
@@ -147,7 +147,8 @@ describe("a thousand requests", () => {
           { concurrency: 40 },
         );
         assert.ok(cancelled > 100, `${cancelled} cancelled`);
-        if (hostName !== "bun") assert.ok(server.statistics().connections <= 10);
+        // The server is told a little later that those of cancelled requests were closed.
+        if (hostName !== "bun") await settle(() => server.statistics().connections <= 10);
         const answers = await gather(
           [1, 2, 3].map((n) => http.post("/text", { data: String(n) }, (response) => response.text())),
         );
@@ -179,7 +180,11 @@ test("a server that nobody closes ends with its run, its handlers cancelled", as
   });
 });
 
-test("curl --max-time 1 on a handler that waits, and asks an upstream that waits: both are gone", async () => {
+test("curl, interrupted, on a handler that asks an upstream that waits: both are gone", async () => {
+  if (spawnSync("curl", ["--version"]).error !== undefined) {
+    console.log("skipped: there is no curl");
+    return;
+  }
   const upstreamLog = new Log();
   await serving(
     (log) => async () => {
@@ -194,16 +199,10 @@ test("curl --max-time 1 on a handler that waits, and asks an upstream that waits
         async () => await upstreamLog.around("upstream", () => new Event().wait().then(() => "never")),
       );
       upstream = other.url;
-      const code = await until(
-        new Promise<number | string>((resolve) => {
-          execFile("curl", ["--silent", "--max-time", "1", server.url], (error) => resolve(error?.code ?? 0));
-        }),
-      );
-      if (code === "ENOENT") {
-        console.log("skipped: there is no curl");
-        return;
-      }
-      assert.equal(code, 28);
+      const curl = spawn("curl", ["--silent", server.url]);
+      // Not by a time limit of curl's: it may be over before a slow machine has come this far.
+      await upstreamLog.has("upstream begins");
+      curl.kill("SIGINT");
       await log.has("handler cleaned up");
       await upstreamLog.has("upstream cleaned up");
       assert.ok(log.entries.includes("handler cancelled: the client went away"));

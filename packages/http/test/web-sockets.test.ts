@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import { createTask, Event, run, sleep, until } from "corio";
+import { createTask, run, until } from "corio";
 import { ClientSession, Reply, serve, WebSocketClosedError, WebSocketConnection } from "@corio/http";
 import { cancelledAfter } from "../../corio/test/support/cancelled-after.ts";
 import { assert, test, testOn } from "../../corio/test/support/harness.ts";
@@ -71,18 +71,17 @@ testOn(["node", "deno"], "a flood of pings is not answered by a flood that nobod
       await client.find(/p{125}/);
       // Nothing of what comes back is read. The system's buffers take a few megabytes; all pongs would be 50.
       client.socket.pause();
-      const before = process.memoryUsage();
       const flood = ping.repeat(2000);
       for (let n = 0; n < 200; n++) {
         client.write(flood);
         if (client.socket.writableNeedDrain)
           await until(new Promise<void>((resolve) => client.socket.once("drain", resolve)));
       }
-      const { external, arrayBuffers } = process.memoryUsage();
-      assert.ok(external + arrayBuffers - before.external - before.arrayBuffers < 40_000_000);
       client.socket.resume();
       client.write(frame(1, "still there"));
       await client.find(/still there/);
+      // Not the process's memory: when that is given back is the garbage collector's business.
+      assert.ok(client.received.length < 40_000_000, `${client.received.length} bytes`);
       client.goAway();
     },
   ),
@@ -171,36 +170,47 @@ testOn(["node", "deno"], "a peer that does not answer the heartbeat is given up;
     assert.equal(error.closeCode, 1006);
     silent.close();
 
-    const go = new Event();
     await using server = await serve(
       async (request) =>
         await request.webSocket(async (socket) => {
-          await go.wait();
-          await socket.send("well");
+          for await (const message of socket) await socket.send(message);
         }),
     );
-    await using well = await session.webSocket(server.url, { heartbeat: 0.2 });
-    await sleep(0.7);
-    go.set();
-    assert.equal(await well.receive(), "well");
+    const { result: well, beat } = await withHeartbeat(() =>
+      session.webSocket(server.url, { heartbeat: 30 }),
+    );
+    for (let n = 0; n < 3; n++) {
+      beat();
+      // Its answer to the ping comes before the one to this.
+      await well.send("well");
+      assert.equal(await well.receive(), "well");
+    }
+    await well.close();
   }),
 );
 
+/** Calls what makes a WebSocket with a heartbeat of 30 seconds; the test says when they are over. */
+async function withHeartbeat<T>(body: () => T | PromiseLike<T>): Promise<{ result: T; beat: () => void }> {
+  let beat = (): void => undefined;
+  const { setInterval } = globalThis;
+  globalThis.setInterval = ((given: () => void, milliseconds: number) => {
+    if (milliseconds !== 30_000) return setInterval(given, milliseconds);
+    beat = given;
+    return setInterval(() => undefined, 2 ** 30);
+  }) as typeof setInterval;
+  try {
+    return { result: await body(), beat: () => beat() };
+  } finally {
+    globalThis.setInterval = setInterval;
+  }
+}
+
 testOn(["node"], "a peer whose answers to the heartbeat wait to be read is not given up", () =>
   run(async () => {
-    let beat = (): void => undefined;
-    const { setInterval } = globalThis;
     const driver = new Driver();
-    globalThis.setInterval = ((given: () => void) => {
-      beat = given;
-      return setInterval(() => undefined, 2 ** 30);
-    }) as typeof setInterval;
-    let connection: WebSocketConnection;
-    try {
-      connection = new WebSocketConnection(driver, { heartbeat: 30 });
-    } finally {
-      globalThis.setInterval = setInterval;
-    }
+    const { result: connection, beat } = await withHeartbeat(
+      () => new WebSocketConnection(driver, { heartbeat: 30 }),
+    );
     beat();
     // Its answer comes after sixteen messages, which nobody receives yet.
     for (let n = 0; n < 16; n++) driver.emit("message", Buffer.from("text"), false);
@@ -209,16 +219,54 @@ testOn(["node"], "a peer whose answers to the heartbeat wait to be read is not g
     beat();
     assert.equal(driver.log.join(), "ping,pause,resume,ping");
     beat();
+    await turn();
     assert.equal(driver.log.at(-1), "terminate");
     driver.emit("close", 1006, Buffer.alloc(0));
   }),
 );
 
+testOn(["node"], "a peer whose answer comes while the process stands still is not given up", () =>
+  run(async () => {
+    const driver = new Driver();
+    const { beat } = await withHeartbeat(() => new WebSocketConnection(driver, { heartbeat: 30 }));
+    beat();
+    // Timers come first, then what was received in the meantime.
+    beat();
+    driver.emit("pong", Buffer.alloc(0));
+    await turn();
+    beat();
+    assert.equal(driver.log.join(), "ping,ping");
+    driver.emit("close", 1006, Buffer.alloc(0));
+  }),
+);
+
+testOn(["node"], "a peer whose handshake takes longer than the heartbeat is not given up", () =>
+  run(async () => {
+    const driver = new Driver();
+    driver.readyState = 0;
+    const { beat } = await withHeartbeat(() => new WebSocketConnection(driver, { heartbeat: 30 }));
+    for (let n = 0; n < 3; n++) {
+      beat();
+      await turn();
+    }
+    assert.deepEqual(driver.log, []);
+    driver.readyState = driver.OPEN;
+    beat();
+    assert.equal(driver.log.join(), "ping");
+    driver.emit("close", 1006, Buffer.alloc(0));
+  }),
+);
+
+/** The host's own turn. */
+async function turn(): Promise<void> {
+  await until(new Promise((resolve) => setImmediate(resolve)));
+}
+
 /** A WebSocket of ws that says what is done with it. */
 class Driver extends EventEmitter implements SocketDriver {
   readonly log: string[] = [];
   readonly protocol = "";
-  readonly readyState = 1;
+  readyState = 1;
   readonly OPEN = 1;
   readonly bufferedAmount = 0;
   readonly send = (): void => undefined;

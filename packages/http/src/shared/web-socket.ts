@@ -109,14 +109,21 @@ export class WebSocketConnection implements AsyncIterable<WebSocketMessage>, Asy
     const driver = this.#driver;
     let isAlive = true;
     const beat = (): void => {
-      // While we do not read, its answers wait, too; when we read again, it has another interval.
-      if (this.#isPaused) {
+      // While we do not read, its answers wait, too; when we read again, it has another interval. How long a handshake
+      // may take is not for us to say.
+      if (this.#isPaused || driver.readyState < driver.OPEN) {
         isAlive = true;
         return;
       }
-      if (!isAlive) driver.terminate();
-      else if (driver.readyState === driver.OPEN) driver.ping();
+      if (!isAlive) {
+        // A process that stood still, or was busy, is told of the time before it is told of what has come meanwhile.
+        setImmediate(() => {
+          if (!isAlive && !this.#isPaused) driver.terminate();
+        });
+        return;
+      }
       isAlive = false;
+      if (driver.readyState === driver.OPEN) driver.ping();
     };
     const timer = setInterval(beat, seconds * 1000);
     driver.on("pong", () => (isAlive = true));

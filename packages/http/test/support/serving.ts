@@ -1,5 +1,6 @@
 /** A server for one test, and a record of what its handlers went through. */
 import { Future, isCancelledError, run } from "corio";
+import type { RunOptions } from "corio";
 import { ClientSession, serve } from "@corio/http";
 import type { ClientSessionOptions, Handler, HttpServer, ServeOptions } from "@corio/http";
 import { assert } from "../../../corio/test/support/harness.ts";
@@ -46,11 +47,12 @@ export interface Fixture {
   readonly session: (options?: ClientSessionOptions) => ClientSession;
 }
 
-/** Runs a test with a server; nothing must be left of it afterwards. */
+/** Runs a test with a server, by the host's clock or another one; nothing must be left of it afterwards. */
 export async function serving(
   handler: (log: Log) => Handler,
   body: (fixture: Fixture) => Promise<void>,
   options: ServeOptions = {},
+  runOptions: RunOptions = {},
 ): Promise<void> {
   await run(async () => {
     const log = new Log();
@@ -69,5 +71,5 @@ export async function serving(
     }
     const { connections, requests } = server.statistics();
     assert.deepEqual([connections, requests], [0, 0]);
-  });
+  }, runOptions);
 }
