@@ -392,12 +392,17 @@ describe("a cancel", () => {
   });
 
   databaseTest("during COMMIT waits for its answer, which is yes", () =>
-    withPool(schema.options({ maxSize: 1 }), async (pool) => {
+    run(async () => {
+      await using proxy = await Proxy.to({ host: "127.0.0.1", port: 5432 });
+      await using pool = createPool(schema.options({ port: proxy.port, maxSize: 1 }));
       await pool.execute(`CREATE TABLE committed(n int);
         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-          $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
+          $$ BEGIN PERFORM pg_advisory_xact_lock(${process.pid}); RETURN NULL; END $$;
         CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON committed
           DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()`);
+      // What the COMMIT has to wait for.
+      await using other = await connect(schema.options());
+      await other.execute("SELECT pg_advisory_lock($1::int)", [process.pid]);
       const seen: unknown[] = [];
       const task = createTask(async () => {
         const result = await pool.transaction(async (connection) => {
@@ -408,9 +413,14 @@ describe("a cancel", () => {
         await sleep(0.001);
         seen.push("not reached");
       });
-      await schema.until(1, "query = 'COMMIT' AND wait_event = 'PgSleep'");
-      await cancelled(task);
+      await schema.until(1, "query = 'COMMIT' AND wait_event_type = 'Lock'");
+      task.cancel();
+      await sleep(0);
+      await other.execute("SELECT pg_advisory_unlock($1::int)", [process.pid]);
+      await assert.rejects(task, CancelledError);
       assert.deepEqual(seen, ["committed"]);
+      // The pool's, and none for a CancelRequest.
+      assert.equal(proxy.sent.length, 1);
       assert.equal(await pool.fetchValue("SELECT count(*)::int FROM committed"), 1);
       await assertWell(pool, 1);
     }),
