@@ -368,6 +368,32 @@ describe("a cancel", () => {
     }),
   );
 
+  databaseTest("of a loop over COPY OUT that was left reads nothing before the server was told", () =>
+    run(async () => {
+      await using proxy = await Proxy.to({ host: "127.0.0.1", port: 5432 });
+      await using connection = await connect(schema.options({ port: proxy.port }));
+      const isHeld = new Event();
+      const loop = createTask(async () => {
+        const endless = "COPY (SELECT generate_series(1, 1000000000)) TO STDOUT";
+        for await (const chunk of connection.copyOut(endless)) {
+          assert.ok(chunk.length > 0);
+          proxy.onHeld = () => isHeld.set();
+          break;
+        }
+      });
+      await isHeld.wait();
+      // The CancelRequest hangs: the server fills what is between us, and then nothing comes any more.
+      for (let passed = -1, same = 0; same < 10; same++) {
+        await schema.until(1, "wait_event = 'ClientWrite'");
+        if (passed !== proxy.passed) same = 0;
+        ({ passed } = proxy);
+      }
+      proxy.closeHeld();
+      await loop;
+      assert.equal(await connection.fetchValue("SELECT 1"), 1);
+    }),
+  );
+
   databaseTest("at shutdown cancels what runs, and gives everything back", async () => {
     const pool = createPool(schema.options({ maxSize: 4 }));
     await run(async () => {
