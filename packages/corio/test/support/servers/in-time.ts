@@ -8,7 +8,7 @@ const TICK = 100;
  * Runs `body`, which must end in fewer than so many seconds. Those in which this process was not given the machine do
  * not count: a timer that fires late is one tick all the same.
  */
-export async function inTime(seconds: number, body: () => PromiseLike<void>): Promise<void> {
+export async function inTime(seconds: number, body: () => PromiseLike<unknown>): Promise<void> {
   let ticks = 0;
   const tick = (): void => {
     ticks++;
