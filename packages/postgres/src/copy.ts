@@ -1,5 +1,6 @@
 import { ArgumentTypeError, coroutine, until } from "corio";
 import type { Coroutine } from "corio";
+import { exchange } from "corio/pool";
 import type { Flight } from "corio/pool";
 import type { Writable } from "node:stream";
 import { from } from "pg-copy-streams";
@@ -141,17 +142,26 @@ export async function* copyOut(session: Session, text: string): AsyncGenerator<U
       else await until(rows.wait());
     }
   } finally {
-    if (!flight.isOver) {
-      await session.perform(
-        () => {
-          rows.discard();
-          return flight;
-        },
-        { answerTimeout: 0 },
-      );
-    }
+    if (!flight.isOver) await leave(session, rows, flight);
   }
   session.throwFailure(flight);
+}
+
+/**
+ * Cancels a COPY, and reads what is on its way. None of that is read before the server was told to stop: it would send
+ * more all that time, and that would keep us from telling it.
+ */
+async function leave(session: Session, rows: CopiedRows, flight: Flight): Promise<void> {
+  const options = session.exchangeOptions;
+  const cancel = async (): Promise<void> => {
+    rows.discard();
+    try {
+      await options.cancel?.();
+    } finally {
+      rows.drain();
+    }
+  };
+  await exchange(() => flight, { ...options, cancel, answerTimeout: 0 });
 }
 
 /**
@@ -196,9 +206,14 @@ class CopiedRows implements Submittable {
     return new Promise((resolve) => (this.#wakeUp = resolve));
   }
 
-  /** Whatever comes from now on is of no interest. */
+  /** Whatever comes from now on is of no interest; and it is not to come yet. */
   discard(): void {
     this.#isDiscarding = true;
+    this.#connection?.stream.pause();
+  }
+
+  /** What is on its way may come. */
+  drain(): void {
     this.#connection?.stream.resume();
   }
 

@@ -368,6 +368,32 @@ describe("a cancel", () => {
     }),
   );
 
+  databaseTest("of a loop over COPY OUT that was left reads nothing before the server was told", () =>
+    run(async () => {
+      await using proxy = await Proxy.to({ host: "127.0.0.1", port: 5432 });
+      await using connection = await connect(schema.options({ port: proxy.port }));
+      const isHeld = new Event();
+      const loop = createTask(async () => {
+        const endless = "COPY (SELECT generate_series(1, 1000000000)) TO STDOUT";
+        for await (const chunk of connection.copyOut(endless)) {
+          assert.ok(chunk.length > 0);
+          proxy.onHeld = () => isHeld.set();
+          break;
+        }
+      });
+      await isHeld.wait();
+      // The CancelRequest hangs: the server fills what is between us, and then nothing comes any more.
+      for (let passed = -1, same = 0; same < 10; same++) {
+        await schema.until(1, "wait_event = 'ClientWrite'");
+        if (passed !== proxy.passed) same = 0;
+        ({ passed } = proxy);
+      }
+      proxy.closeHeld();
+      await loop;
+      assert.equal(await connection.fetchValue("SELECT 1"), 1);
+    }),
+  );
+
   databaseTest("at shutdown cancels what runs, and gives everything back", async () => {
     const pool = createPool(schema.options({ maxSize: 4 }));
     await run(async () => {
@@ -392,12 +418,17 @@ describe("a cancel", () => {
   });
 
   databaseTest("during COMMIT waits for its answer, which is yes", () =>
-    withPool(schema.options({ maxSize: 1 }), async (pool) => {
+    run(async () => {
+      await using proxy = await Proxy.to({ host: "127.0.0.1", port: 5432 });
+      await using pool = createPool(schema.options({ port: proxy.port, maxSize: 1 }));
       await pool.execute(`CREATE TABLE committed(n int);
         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-          $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
+          $$ BEGIN PERFORM pg_advisory_xact_lock(${process.pid}); RETURN NULL; END $$;
         CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON committed
           DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()`);
+      // What the COMMIT has to wait for.
+      await using other = await connect(schema.options());
+      await other.execute("SELECT pg_advisory_lock($1::int)", [process.pid]);
       const seen: unknown[] = [];
       const task = createTask(async () => {
         const result = await pool.transaction(async (connection) => {
@@ -408,9 +439,14 @@ describe("a cancel", () => {
         await sleep(0.001);
         seen.push("not reached");
       });
-      await schema.until(1, "query = 'COMMIT' AND wait_event = 'PgSleep'");
-      await cancelled(task);
+      await schema.until(1, "query = 'COMMIT' AND wait_event_type = 'Lock'");
+      task.cancel();
+      await sleep(0);
+      await other.execute("SELECT pg_advisory_unlock($1::int)", [process.pid]);
+      await assert.rejects(task, CancelledError);
       assert.deepEqual(seen, ["committed"]);
+      // The pool's, and none for a CancelRequest.
+      assert.equal(proxy.sent.length, 1);
       assert.equal(await pool.fetchValue("SELECT count(*)::int FROM committed"), 1);
       await assertWell(pool, 1);
     }),

@@ -2,7 +2,7 @@ import { coroutine, CorioError, isCancelledError, sleep, timeout, TimeoutError, 
 import type { Coroutine } from "corio";
 import { exchange, toSeconds } from "corio/pool";
 import type { ExchangeOptions } from "corio/pool";
-import { ErrorReply, MultiErrorReply, WatchError } from "redis";
+import { ConnectionTimeoutError, ErrorReply, MultiErrorReply, WatchError } from "redis";
 import { runIdOf } from "./control.ts";
 import type { ControlLines, Victim } from "./control.ts";
 import { makeClient } from "./driver.ts";
@@ -108,7 +108,8 @@ export class Session {
       });
     } catch (error) {
       if (isCancelledError(error)) throw error;
-      if (error instanceof TimeoutError) {
+      // The driver takes the time as well, for what goes on when we have given up; and may be the first to notice.
+      if (error instanceof TimeoutError || error instanceof ConnectionTimeoutError) {
         throw new ConnectError(
           `${server} did not answer within the connectTimeout; is it a Redis server, and well${target.tls === null ? "" : ", and does it speak TLS"}?`,
           { cause: error },

@@ -1,4 +1,5 @@
-import { CancelledError, createTask, getRunningLoop, run, sleep, timeout, TimeoutError, until } from "corio";
+import { CancelledError, createTask, run, sleep, timeout, TimeoutError, until } from "corio";
+import { VirtualClock } from "corio/testing";
 import {
   AuthenticationError,
   connect,
@@ -13,7 +14,9 @@ import type { ConnectOptions, RedisClient, RedisClientOptions } from "@corio/red
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { assert, describe } from "../../corio/test/support/harness.ts";
+import { inTime } from "../../corio/test/support/servers/in-time.ts";
 import { Proxy } from "../../corio/test/support/servers/proxy.ts";
+import { StillClock } from "../../corio/test/support/servers/still-clock.ts";
 import { OwnServer, ownServerProgram, ownServerTest } from "./support/own-server.ts";
 import { BLOCKED, countClients } from "./support/server.ts";
 
@@ -23,19 +26,22 @@ const secure = new OwnServer({ tls: true });
 
 const NAME = "tested";
 
+/** Where something has to be answered no time is too long: a short limit is for what has to fail, and nothing else. */
 const target = (options: Partial<RedisClientOptions> = {}): RedisClientOptions => ({
   host: server.host,
   port: server.port,
   clientName: NAME,
-  cancelTimeout: 0.5,
+  connectTimeout: 60,
+  cancelTimeout: 60,
   ...options,
 });
 
-const seconds = (): number => getRunningLoop().time();
+/** For connections that are given up because nobody answers any more. */
+const GIVEN_UP = { cancelTimeout: 0.3 };
 
 /** Asks the server beside what is tested. */
 async function admin<T>(body: (redis: RedisClient) => Promise<T>): Promise<T> {
-  await using redis = createClient({ host: server.host, port: server.port });
+  await using redis = createClient(target({ clientName: undefined }));
   return await body(redis);
 }
 
@@ -124,9 +130,21 @@ describe("connecting to a server that does not want it", () => {
     assert.match(nowhere.message, /no server listens at \/no\/such\/socket/);
   });
 
+  ownServerProgram("says that nobody answers, when the driver is the first to give up", async () => {
+    const silent = createServer((socket) => socket.on("error", () => undefined).resume());
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const options = target({ port, tls: { rejectUnauthorized: false }, connectTimeout: 0.1 });
+    // On this clock no time passes: it is the driver's own that ends the attempt.
+    const clock = new VirtualClock({ autoJump: false });
+    const error = await run(() => failedConnect(options, ConnectError), { clock });
+    assert.match(error.message, /did not answer within the connectTimeout.*and does it speak TLS\?$/);
+    await new Promise((resolve) => silent.close(resolve));
+  });
+
   ownServerTest("says that there is no connection left", async () => {
     const place = { host: guarded.host, port: guarded.port, password: "right", maxSize: 20 };
-    await using redis = createClient({ ...place, cancelTimeout: 0.5 });
+    await using redis = createClient(place);
     const leases = [];
     let error: unknown = null;
     while (error === null) {
@@ -159,6 +177,7 @@ describe("a cancel over TLS", () => {
       port: proxy.port,
       tls: { ca: secure.certificate },
       clientName: NAME,
+      cancelTimeout: 60,
     });
     const blocked = createTask(redis.blPop("nothing", 0));
     while ((await countClients(redis, NAME, BLOCKED)) !== 1);
@@ -220,7 +239,7 @@ describe("when the server", () => {
 
   ownServerTest("has another process, no stranger is unblocked", async () => {
     await using proxy = await Proxy.to(server);
-    const redis = createClient({ ...target({ cancelTimeout: 0.3 }), port: proxy.port });
+    const redis = createClient(target({ ...GIVEN_UP, port: proxy.port }));
     const blocked = createTask(redis.blPop("nothing", 0));
     await untilBlocked(1);
     // The client does not hear that the server has ended.
@@ -245,22 +264,27 @@ describe("when the server", () => {
   });
 
   ownServerTest("is stopped, nothing hangs longer than it may", async () => {
-    await using redis = createClient(target({ connectTimeout: 0.5, commandTimeout: 5 }));
+    await using redis = createClient(
+      target({ ...GIVEN_UP, commandTimeout: 5, minSize: 2, validateAfter: 60 }),
+    );
+    await using late = createClient(target({ connectTimeout: 0.5 }));
+    await redis.open();
     await redis.ping();
     const blocked = createTask(redis.blPop("nothing", 0));
-    const limited = createTask(redis.blPop("nothing", 0.1));
-    await untilBlocked(2);
+    await untilBlocked(1);
     server.signal("SIGSTOP");
-    const began = seconds();
-    await assert.rejects(redis.get("x"), TimeoutError);
-    await assert.rejects(
-      timeout(0.2, () => blocked),
-      TimeoutError,
-    );
-    await assert.rejects(limited, ConnectionLostError);
-    await assert.rejects(redis.ping(), ConnectError);
+    // Its connection was there before: the command is sent, and nobody will end it in time.
+    const limited = createTask(redis.blPop("nothing", 0.1));
     // The timeouts, and twice cancelTimeout for what blocks: and a machine that is busy.
-    assert.ok(seconds() - began < 15, `${String(seconds() - began)} s`);
+    await inTime(15, async () => {
+      await assert.rejects(redis.get("x"), TimeoutError);
+      await assert.rejects(
+        timeout(0.2, () => blocked),
+        TimeoutError,
+      );
+      await assert.rejects(limited, ConnectionLostError);
+      await assert.rejects(late.ping(), ConnectError);
+    });
     assert.equal(redis.statistics().pool.leased, 0);
     server.signal("SIGCONT");
     assert.equal(await redis.ping(), "PONG");
@@ -268,7 +292,7 @@ describe("when the server", () => {
   });
 
   ownServerTest("is stopped for a short while, what it has done is delivered", async () => {
-    await using redis = createClient(target({ cancelTimeout: 60 }));
+    await using redis = createClient(target());
     await redis.set("counter", "1");
     server.signal("SIGSTOP");
     const task = createTask(async () => await timeout(0.05, () => redis.incr("counter")));
@@ -290,20 +314,21 @@ describe("when the network", () => {
   );
 
   ownServerTest("is cut, nothing hangs longer than it may", () =>
-    withProxiedClient({ connectTimeout: 0.5 }, async (redis, proxy) => {
+    withProxiedClient(GIVEN_UP, async (redis, proxy) => {
+      await using late = createClient(target({ port: proxy.port, connectTimeout: 0.5 }));
       await redis.ping();
       const blocked = createTask(redis.blPop("nothing", 0));
       await untilBlocked(1);
       proxy.isCut = true;
-      const began = seconds();
-      blocked.cancel();
-      await assert.rejects(blocked, CancelledError);
-      const plain = createTask(redis.get("x"));
-      await sleep(0.01);
-      plain.cancel();
-      await assert.rejects(plain, CancelledError);
-      await assert.rejects(redis.ping(), ConnectError);
-      assert.ok(seconds() - began < 15, `${String(seconds() - began)} s`);
+      await inTime(15, async () => {
+        blocked.cancel();
+        await assert.rejects(blocked, CancelledError);
+        const plain = createTask(redis.get("x"));
+        await sleep(0.01);
+        plain.cancel();
+        await assert.rejects(plain, CancelledError);
+        await assert.rejects(late.ping(), ConnectError);
+      });
       proxy.isCut = false;
       proxy.reset();
     }),
@@ -311,7 +336,7 @@ describe("when the network", () => {
 
   ownServerTest("is cut while a connection is idle, a check finds that out", async () => {
     await using proxy = await Proxy.to(server);
-    await using redis = createClient({ ...target({ validateAfter: 0 }), port: proxy.port });
+    await using redis = createClient(target({ ...GIVEN_UP, validateAfter: 0, port: proxy.port }));
     assert.equal(await redis.with((connection) => connection.ping()), "PONG");
     proxy.mute();
     // The connection does not answer the check; the next one does.
@@ -319,29 +344,35 @@ describe("when the network", () => {
     assert.equal(redis.statistics().pool.created, 2);
   });
 
-  ownServerTest("swallows the answer to a cancel, the connection is not used again", async () => {
-    await using proxy = await Proxy.to(server);
-    await using redis = createClient({ ...target({ cancelTimeout: 0.3 }), port: proxy.port, maxSize: 1 });
-    // Makes the line over which commands are unblocked.
-    await assert.rejects(
-      timeout(0.01, () => redis.blPop("nothing", 0)),
-      TimeoutError,
-    );
-    const key = `arrives ${String(process.pid)}`;
-    const blocked = createTask(async () => (await redis.blPop(key, 0))?.element);
-    await untilBlocked(1);
-    proxy.mute();
-    blocked.cancel();
-    await assert.rejects(blocked, CancelledError);
-    await untilBlocked(0);
-    assert.equal(await redis.with((connection) => connection.ping()), "PONG");
-    assert.equal(redis.statistics().pool.destroyed, 1);
+  ownServerProgram("swallows the answer to a cancel, the connection is not used again", async () => {
+    // On this clock time passes when it is told to, so that the first cancel cannot take too long.
+    const clock = new StillClock();
+    const test = async () => {
+      await using proxy = await Proxy.to(server);
+      await using redis = createClient(target({ port: proxy.port, cancelTimeout: 1, maxSize: 1 }));
+      // Makes the line over which commands are unblocked.
+      const first = createTask(redis.blPop("nothing", 0));
+      await untilBlocked(1);
+      first.cancel();
+      await assert.rejects(first, CancelledError);
+      const blocked = createTask(redis.blPop("nothing", 0));
+      await untilBlocked(1);
+      proxy.mute();
+      blocked.cancel();
+      await untilBlocked(0);
+      assert.equal(blocked.done(), false);
+      await clock.passUntil(() => blocked.done());
+      await assert.rejects(blocked, CancelledError);
+      assert.equal(await redis.with((connection) => connection.ping()), "PONG");
+      assert.equal(redis.statistics().pool.destroyed, 1);
+    };
+    await run(test, { clock });
   });
 });
 
 describe("an EXEC whose answer is lost", () => {
   ownServerTest("has an unknown outcome, and says so", () =>
-    withProxiedClient({}, async (redis, proxy) => {
+    withProxiedClient(GIVEN_UP, async (redis, proxy) => {
       const done = () => admin(async (other) => (await other.get("outcome")) === "done");
       const exec = () =>
         createTask(

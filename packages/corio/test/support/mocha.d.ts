@@ -5,7 +5,7 @@ declare module "mocha" {
   }
 
   export interface Runner {
-    on(event: "test" | "pass" | "pending", listener: (test: Runnable) => void): void;
+    on(event: "hook" | "test" | "pass" | "pending", listener: (test: Runnable) => void): void;
     on(event: "fail", listener: (test: Runnable, error: unknown) => void): void;
     on(event: "end", listener: () => void): void;
   }

@@ -47,6 +47,10 @@ export async function runTests(options: RunOptions): Promise<void> {
 // eslint-disable-next-line @typescript-eslint/no-extraneous-class -- mocha takes a class.
 class Reporter {
   constructor(runner: Runner) {
+    // Of all files together, before the first test: servers are started there, one after the other, and none hangs.
+    runner.on("hook", (hook) => {
+      report({ type: "start", title: hook.fullTitle() });
+    });
     runner.on("test", (test) => {
       report({ type: "start", title: test.fullTitle() });
     });

@@ -5,18 +5,28 @@ import type { ConnectOptions, RedisClient, RedisClientOptions } from "@corio/red
 import { after } from "../../../corio/test/support/harness.ts";
 import { testsThatRequire, whyItFails } from "../../../corio/test/support/servers/requirement.ts";
 
-const SHARED: ConnectOptions = { host: process.env["CORIO_TEST_REDIS_HOST"] ?? "127.0.0.1", port: 6379 };
+/** It may be busy with others: what has to be answered has as much time as the test. */
+const SHARED: ConnectOptions = {
+  host: process.env["CORIO_TEST_REDIS_HOST"] ?? "127.0.0.1",
+  port: 6379,
+  connectTimeout: 60,
+  cancelTimeout: 60,
+};
 
 const unavailable = await whyItFails(async () => {
-  await using connection = await connect({ ...SHARED, connectTimeout: 5 });
+  await using connection = await connect(SHARED);
   await connection.ping();
 });
 
-const declare = testsThatRequire("tests that need a Redis server", unavailable);
+/** Declares a test on the shared server that calls `run` itself. */
+export const redisProgram: (title: string, body: () => Promise<void>) => void = testsThatRequire(
+  "tests that need a Redis server",
+  unavailable,
+);
 
 /** Declares a test on the shared server. Without one it is skipped, and says so; in CI it fails. */
 export function redisTest(title: string, body: () => Promise<void>): void {
-  declare(title, () => run(body));
+  redisProgram(title, () => run(body));
 }
 
 /** Keys of a test file's own, which are gone after its tests. */

@@ -1,9 +1,8 @@
 /** Servers that a test may kill, stop and restart: each with its own files, on a port of its own. */
 import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -151,10 +150,25 @@ async function findUser(name: string): Promise<User> {
   return { name, uid: Number(uid), gid: Number(gid) };
 }
 
+/**
+ * A port that nobody else is given while the server is down between two starts: none of those which the system hands
+ * out by itself, to connections and to whoever listens on port 0.
+ */
 async function freePort(): Promise<number> {
+  const range = await readFile("/proc/sys/net/ipv4/ip_local_port_range", "utf8").catch(() => "");
+  const end = Math.max(20_000, Math.min(Number.parseInt(range) || 32_768, 60_000));
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * (end - 10_000));
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  const isListening = await new Promise<boolean>((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => resolve(true));
+  });
+  if (isListening) await new Promise((resolve) => server.close(resolve));
+  return isListening;
 }

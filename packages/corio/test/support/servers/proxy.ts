@@ -6,6 +6,8 @@ export class Proxy implements AsyncDisposable {
   port = 0;
   /** What clients have sent, one entry for each connection. */
   readonly sent: Uint8Array[] = [];
+  /** How many bytes of servers have been passed on. */
+  passed = 0;
   /** Nothing passes any more, in either direction; connections are accepted, as a dead route's are not refused. */
   isCut = false;
   /** Connections made while this is not null hang in it: nothing passes. Called for each. */
@@ -33,7 +35,12 @@ export class Proxy implements AsyncDisposable {
         if (!this.isCut) server.write(chunk);
       });
       server.on("data", (chunk: Uint8Array) => {
-        if (!this.isCut && !this.#muted.has(pair)) client.write(chunk);
+        if (this.isCut || this.#muted.has(pair)) return;
+        this.passed += chunk.length;
+        if (client.write(chunk)) return;
+        // The server has to wait for a client that does not read.
+        server.pause();
+        client.once("drain", () => server.resume());
       });
       const end = (): void => {
         if (this.isCut || this.#muted.has(pair)) return;
