@@ -15,7 +15,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     grep: { type: "string" },
-    timeout: { type: "string", default: "20000" },
+    timeout: { type: "string", default: "60000" },
     slowest: { type: "string", default: "0" },
   },
 });
