@@ -8,7 +8,7 @@ const core = ["run", "sleep", "createTask", "taskGroup", "timeout"];
 
 /** In bytes: the limit keeps what has been reached, the goal is what the design asks for and is not reached yet. */
 const budgets = [
-  { name: "tasks", imports: core, limit: 17_900, goal: 8_000 },
+  { name: "tasks", imports: core, limit: 18_100, goal: 8_000 },
   {
     name: "tasks, locks, queues",
     imports: [
@@ -23,7 +23,7 @@ const budgets = [
       "PriorityQueue",
       "LifoQueue",
     ],
-    limit: 22_000,
+    limit: 22_200,
     goal: 14_000,
   },
 ];

@@ -1,5 +1,14 @@
 // Several awaits of one task at the same time: Promise.all, Promise.race and their like.
-import { CancelledError, coroutine, createTask, currentTask, Future, getRunningLoop, sleep } from "corio";
+import {
+  CancelledError,
+  coroutine,
+  createTask,
+  currentTask,
+  Future,
+  getRunningLoop,
+  Queue,
+  sleep,
+} from "corio";
 import { assert, describe, test, testOn } from "./support/harness.ts";
 import { simulate } from "./support/simulate.ts";
 
@@ -21,6 +30,46 @@ describe("Promise.all over corio's awaitables", () => {
       const results = await Promise.all([sleep(3, "a"), sleep(1, "b"), createTask(sleep(2, "c"))]);
       assert.deepEqual(results, ["a", "b", "c"]);
       assert.equal(getRunningLoop().time(), 3);
+    }));
+
+  for (const [kind, taker] of [
+    [
+      "an async function",
+      async (queue: Queue<string>) => {
+        await sleep(0);
+        return queue.getNowait();
+      },
+    ],
+    [
+      "a generator",
+      function* (queue: Queue<string>) {
+        yield* sleep(0);
+        return queue.getNowait();
+      },
+    ],
+  ] as const) {
+    test(`comes as a whole before the step of ${kind}`, () =>
+      simulate(async () => {
+        const queue = new Queue<string>();
+        const put = queue.put("put in the same step");
+        const task = createTask(coroutine(taker)(queue));
+        await sleep(0);
+        await Promise.all([sleep(0), put]);
+        assert.equal(await task, "put in the same step");
+      }));
+  }
+
+  test("goes on in the order of the awaits, iteration by iteration", () =>
+    simulate(async () => {
+      const log: string[] = [];
+      const branch = coroutine(async (name: string) => {
+        for (let index = 1; index <= 3; index++) {
+          log.push(name + index.toString());
+          await sleep(0);
+        }
+      });
+      await Promise.all([branch("a"), branch("b"), branch("c")]);
+      assert.equal(log.join(" "), "a1 b1 c1 a2 b2 c2 a3 b3 c3");
     }));
 
   test("of many is fine", () =>

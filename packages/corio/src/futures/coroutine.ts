@@ -1,14 +1,12 @@
-import { host } from "#host";
 import { badArgument, RuntimeError } from "../errors.ts";
-import { systemScheduler } from "../loop/scheduler.ts";
 import { endStepSoon } from "../loop/step.ts";
 import { Awaitable } from "./awaitable.ts";
 import type { Steps } from "./awaitable.ts";
 import { captureSite, isDebugging } from "./debug.ts";
-import type { Future } from "./future.ts";
+import { Future } from "./future.ts";
 import { NestedStrand } from "./generator-strand.ts";
 import { answerAwait, isCalledByHand, NativeAwait } from "./native-await.ts";
-import { flushFresh, noteCoroutineMade, noteInGoodHands, unwatch } from "./never-awaited.ts";
+import { noteCoroutineMade, noteInGoodHands, unwatch } from "./never-awaited.ts";
 import { runningTask } from "./running.ts";
 import { showAs } from "#host";
 import type { Task } from "./task.ts";
@@ -39,7 +37,7 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
   constructor() {
     super();
     this.progress = CREATED;
-    noteCoroutineMade(this, askForFlush);
+    noteCoroutineMade(this);
     if (isDebugging()) sites.set(this, captureSite());
   }
 
@@ -132,6 +130,7 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
     } catch (error) {
       return answerAwait(onRejected, error);
     }
+    if (body instanceof Future) return body.awaitIn(task, onFulfilled, onRejected);
     if (!isGenerator(body)) return body.then(onFulfilled, onRejected);
     const wait = new NativeAwait(task, onFulfilled, onRejected);
     const strand = new NestedStrand(task, body, wait);
@@ -187,13 +186,6 @@ showAs(
 );
 
 const sites = new WeakMap<object, string>();
-
-/** New coroutines are looked at when the iteration ends, or in the host's next turn when the loop is at rest. */
-function askForFlush(): void {
-  const scheduler = runningTask()?.loop.scheduler ?? systemScheduler;
-  if (scheduler.isAwake) scheduler.afterIteration(flushFresh);
-  else host.turn(flushFresh);
-}
 
 function isGenerator<T>(body: Body<T>): body is Steps<T> {
   return typeof (body as Partial<Promise<T>>).then !== "function";

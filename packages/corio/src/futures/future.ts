@@ -13,6 +13,7 @@ import { DoneCallback } from "./done-callback.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { answerAwait, isCalledByHand, NativeAwait } from "./native-await.ts";
 import { runningTask } from "./running.ts";
+import type { Task } from "./task.ts";
 
 export const PENDING = 0;
 export const CANCELLED = 1;
@@ -181,9 +182,17 @@ export class Future<T = unknown> extends Awaitable<T> {
   ): Promise<Fulfilled | Rejected> {
     if (isCalledByHand(onFulfilled, onRejected))
       return Promise.resolve<T>(this).then(onFulfilled, onRejected);
+    return this.awaitIn(runningTask(), onFulfilled, onRejected);
+  }
+
+  /** `then`, called by the engine while `task` runs. @internal */
+  awaitIn<Fulfilled = T, Rejected = never>(
+    task: Task<unknown> | null,
+    onFulfilled: ((value: T) => Fulfilled | PromiseLike<Fulfilled>) | null | undefined,
+    onRejected: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null | undefined,
+  ): Promise<Fulfilled | Rejected> {
     if (this.state !== PENDING)
       return answerAwait(this.state === FINISHED ? onFulfilled : onRejected, this.readOutcome());
-    const task = runningTask();
     const wait = new NativeAwait(task, onFulfilled, onRejected);
     if (task === null) this.addCallback(wait.observe(this));
     else task.suspendNative(wait, this);

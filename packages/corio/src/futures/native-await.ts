@@ -27,6 +27,11 @@ export class NativeAwait extends Strand implements Sink {
     this.#onRejected = onRejected;
   }
 
+  /** A resolving function of the engine queues the rest of the async function. */
+  override get resumesInMicrotask(): boolean {
+    return true;
+  }
+
   /** Resumes the native function; its step is open from here until it suspends again or ends. */
   override run(): void {
     const task = this.task;

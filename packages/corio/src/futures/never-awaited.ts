@@ -4,8 +4,11 @@
  * is registered: that is what was kept for later, or forgotten.
  */
 import { host } from "#host";
+import { setHousekeeping } from "../loop/housekeeping.ts";
+import { systemScheduler } from "../loop/scheduler.ts";
+import { currentStepOwner } from "../loop/step.ts";
 import type { Coroutine } from "./coroutine.ts";
-import { isAnyStepOpen } from "./running.ts";
+import { isAnyStepOpen, runningLoop } from "./running.ts";
 
 /** What is reported; it must not hold the coroutine. */
 interface Survivor {
@@ -37,6 +40,10 @@ class Fresh {
     return true;
   }
 
+  get isEmpty(): boolean {
+    return this.#last === null && this.#earlier.length === 0;
+  }
+
   /** Watches those that nobody has taken, and forgets all. */
   watch(madeInTask: boolean): void {
     const last = this.#last;
@@ -51,17 +58,31 @@ class Fresh {
 /** Made inside a task, and made outside of any: only the former can be overdue when a run ends. */
 const freshInside = new Fresh();
 const freshOutside = new Fresh();
-let flushIsComing = false;
+/** A turn of the host in which the loop is at rest. */
+let turnIsComing = false;
 const survivors = new Set<Survivor>();
 const survivorOf = new WeakMap<Coroutine<unknown>, Survivor>();
 const registry = new FinalizationRegistry<Survivor>(report);
 
-/** A coroutine was made. `askForFlush` arranges for `flushFresh` to be called. */
-export function noteCoroutineMade(coroutine: Coroutine<unknown>, askForFlush: () => void): void {
-  (isAnyStepOpen() ? freshInside : freshOutside).add(coroutine);
-  if (flushIsComing) return;
-  flushIsComing = true;
-  askForFlush();
+setHousekeeping({
+  get isDue(): boolean {
+    return !freshInside.isEmpty || !freshOutside.isEmpty;
+  },
+  run: flushFresh,
+});
+
+/** A coroutine was made: it is looked at when the iteration ends, or in the host's next turn when the loop is at rest. */
+export function noteCoroutineMade(coroutine: Coroutine<unknown>): void {
+  if (isAnyStepOpen()) freshInside.add(coroutine);
+  else freshOutside.add(coroutine);
+  if (currentStepOwner() !== null || turnIsComing) return;
+  const scheduler = runningLoop()?.scheduler ?? systemScheduler;
+  if (scheduler.isAwake) return;
+  turnIsComing = true;
+  host.turn(() => {
+    turnIsComing = false;
+    flushFresh();
+  });
 }
 
 /** The coroutine is in good hands. */
@@ -71,7 +92,6 @@ export function noteInGoodHands(coroutine: Coroutine<unknown>): void {
 
 /** The iteration is over: what has not been started by now is watched from here on. */
 export function flushFresh(): void {
-  flushIsComing = false;
   freshInside.watch(true);
   freshOutside.watch(false);
 }

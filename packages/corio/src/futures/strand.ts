@@ -24,5 +24,9 @@ export abstract class Strand implements Runnable {
     return this.task;
   }
 
+  get resumesInMicrotask(): boolean {
+    return false;
+  }
+
   abstract run(): void;
 }

@@ -45,6 +45,10 @@ export abstract class Turn<T> extends Waiter<T> implements Runnable {
     this.loop.scheduler.callSoon(this);
   }
 
+  get resumesInMicrotask(): boolean {
+    return this.strand?.resumesInMicrotask === true;
+  }
+
   run(): void {
     const task = this.task;
     if (!task.loop.admits(this)) return;

@@ -60,6 +60,13 @@ export class ReadyQueue {
     return item;
   }
 
+  /** What `shift` would take out. */
+  first(): Runnable | undefined {
+    if (this.#length === 0) return undefined;
+    if (this.#head === CHUNK_LENGTH) this.#dropFirst();
+    return this.#first[this.#head] as Runnable;
+  }
+
   #append(): void {
     const chunk = this.#spare ?? makeChunk();
     this.#spare = null;

@@ -1,5 +1,7 @@
 /** Something the loop can run: the one method every entry of the ready queue has. It must not throw. */
 export interface Runnable {
+  /** True when nothing of a program runs inside of `run`: it only lets the host queue the microtask in which it does. */
+  readonly resumesInMicrotask?: boolean;
   run(): void;
 }
 

@@ -2,6 +2,7 @@ import { host } from "#host";
 import type { HostTimer } from "../host/host.ts";
 import type { Clock } from "./clock.ts";
 import { systemClock } from "./clock.ts";
+import { housekeeping } from "./housekeeping.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import type { Runnable, Timer } from "./runnable.ts";
 import { continueAfterStep, currentStepOwner, microtasks } from "./step.ts";
@@ -178,6 +179,17 @@ export class Scheduler {
     this.#pump();
   }
 
+  /** Goes on with a single handle; what follows it comes in a microtask. */
+  resume(): void {
+    this.#runIteration(true);
+  }
+
+  get resumesInMicrotask(): boolean {
+    // A coroutine that the step has made and not begun may be the other one of two awaits.
+    if (housekeeping.isDue || (this.#left === 0 && this.#afterIteration.length > 0)) return false;
+    return this.#ready.first()?.resumesInMicrotask === true;
+  }
+
   #wake(): void {
     this.#awake = true;
     this.#endGrace();
@@ -203,8 +215,8 @@ export class Scheduler {
     while (this.#runIteration());
   };
 
-  /** Runs the iteration, or what is left of it. True when the next one can follow at once. */
-  #runIteration(): boolean {
+  /** Runs the iteration, or what is left of it, or one handle of it. True when the next one can follow at once. */
+  #runIteration(isSingle = false): boolean {
     if (this.#left === 0 && !this.#beginIteration()) {
       if (!this.#isQuiet && this.clock.jump !== undefined) {
         // A clock that jumps must not jump over what microtasks are about to ask for, nor call that a deadlock.
@@ -233,6 +245,11 @@ export class Scheduler {
         this.#hadStep = true;
         return false;
       }
+      if (isSingle) {
+        // It has resumed nothing after all (its loop was stopped, the item was gone): what is next may be anything.
+        void microtasks.then(this.#pump);
+        return false;
+      }
     }
     if (this.#hadStep) {
       this.#hadStep = false;
@@ -250,6 +267,7 @@ export class Scheduler {
       this.#afterIteration = [];
       for (const callback of callbacks) callback();
     }
+    if (housekeeping.isDue) housekeeping.run();
     if (this.#timers.size > 0) this.#readyDueTimers();
     this.#left = this.#ready.length;
     return this.#left > 0;

@@ -6,8 +6,10 @@
  * is a call that returns, but a native function goes on in microtasks, out of sight. Three events end its step:
  *
  * 1. It awaits a pending corio object. The engine calls the object's `then` in a microtask, with the function already
- *    suspended. The step stays open for one microtask more, because `Promise.all([a, b, c])` calls three `then`s in
- *    three microtasks queued together, and all three belong to the task (`endStepSoon`).
+ *    suspended. But `Promise.all([a, b, c])` calls three `then`s in three microtasks queued together, and all three
+ *    belong to the task: nothing else of the loop may run before the last of them. So the step stays open for one
+ *    microtask more, which follows them, except where the loop would only resume another native function next: that
+ *    goes on in a microtask of its own, which follows them too, and the step ends at once (`endStepSoon`).
  * 2. Its promise settles: the task is done (`endStep`).
  * 3. The microtask queue is empty and neither has happened: it awaits a foreign promise, whose end is the host's
  *    business (`onDrained`). The owner is told, and the loop goes on without it.
@@ -28,6 +30,10 @@ export interface StepOwner {
 /** The scheduler, seen from here. */
 export interface StepHost {
   continue(): void;
+  /** True when what runs next will only queue a microtask in which a task goes on. */
+  readonly resumesInMicrotask: boolean;
+  /** As `continue`, but no more than that runs before the microtasks that are queued already. */
+  resume(): void;
 }
 
 /** Microtasks are queued by `then` on this: half the price of `queueMicrotask`, which makes an async resource. */
@@ -55,11 +61,24 @@ export function currentStepOwner(): StepOwner | null {
   return owner;
 }
 
-/** The owner suspended in this microtask: the step ends with the next. */
+/** The owner suspended in this microtask: the step ends with the next, or now, where that makes no difference. */
 export function endStepSoon(stepOwner: StepOwner): void {
   if (owner !== stepOwner || endingSerial === serial) return;
+  const stepHost = scheduler as StepHost;
+  if (mayEndAtOnce(stepHost)) {
+    owner = null;
+    scheduler = null;
+    stepOwner.noteStepEnd();
+    stepHost.resume();
+    return;
+  }
   endingSerial = serial;
   void microtasks.then(endMarkedStep);
+}
+
+/** Other awaits of the owner that are on their way must find their task: where the host does not remember it, they find the step's. */
+function mayEndAtOnce(stepHost: StepHost): boolean {
+  return host.context.remembersTask && waiting.length === 0 && stepHost.resumesInMicrotask;
 }
 
 /** The owner can do nothing more in this step. */
