@@ -65,9 +65,12 @@ export class OwnServer extends Base {
     ];
   }
 
-  /** Where its data are, and whose. */
+  /**
+   * Where its data are, and whose. A server that starts throws away the temporary tables that it finds: in the folder
+   * that all use by default, those would be the shared server's.
+   */
   #place(): readonly string[] {
     const asUser = this.user === null ? [] : [`--user=${this.user.name}`];
-    return ["--no-defaults", ...asUser, `--datadir=${join(this.folder, "data")}`];
+    return ["--no-defaults", ...asUser, `--datadir=${join(this.folder, "data")}`, `--tmpdir=${this.folder}`];
   }
 }
