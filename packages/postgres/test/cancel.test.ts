@@ -1,18 +1,12 @@
 import { CancelledError, createTask, Event, run, sleep, timeout, TimeoutError } from "corio";
-import type { Task } from "corio";
 import { connect, ConnectionBusyError, createPool, StatementError } from "@corio/postgres";
 import type { PostgresPool } from "@corio/postgres";
 import { assert, describe } from "../../corio/test/support/harness.ts";
+import { assertClosesThoughCancelled, cancelled } from "../../corio/test/support/servers/cancelled.ts";
 import { Proxy } from "../../corio/test/support/servers/proxy.ts";
 import { databaseTest, TestSchema, withPool } from "./support/database.ts";
 
 const schema = new TestSchema();
-
-async function cancelled(task: Task<unknown>): Promise<void> {
-  task.cancel("enough");
-  const error = await assert.rejects<CancelledError>(task, CancelledError);
-  assert.equal(error.reason, "enough");
-}
 
 /** Nothing runs (a connection that was given up may take a moment to be seen as that), nothing is lent, and the pool gives right answers on all its connections. */
 async function assertWell(pool: PostgresPool, size: number): Promise<void> {
@@ -460,15 +454,7 @@ describe("a cancelled close", () => {
       const connection = await connect(schema.options({ port: proxy.port }));
       // The server's goodbye does not come.
       proxy.mute();
-      let isClosed = false;
-      const closing = createTask(async () => {
-        await connection.close();
-        isClosed = true;
-        await sleep(60);
-      });
-      await sleep(0);
-      await cancelled(closing);
-      assert.equal(isClosed, true);
+      await assertClosesThoughCancelled(connection);
     }),
   );
 });

@@ -91,7 +91,7 @@ export function noteInGoodHands(coroutine: Coroutine<unknown>): void {
 }
 
 /** The iteration is over: what has not been started by now is watched from here on. */
-export function flushFresh(): void {
+function flushFresh(): void {
   freshInside.watch(true);
   freshOutside.watch(false);
 }

@@ -51,9 +51,8 @@ export class ReadyQueue {
   }
 
   shift(): Runnable | undefined {
-    if (this.#length === 0) return undefined;
-    if (this.#head === CHUNK_LENGTH) this.#dropFirst();
-    const item = this.#first[this.#head] as Runnable;
+    const item = this.first();
+    if (item === undefined) return undefined;
     this.#first[this.#head++] = undefined;
     // The chunk is the only one. A short queue stays in the same few places.
     if (--this.#length === 0) this.#head = this.#end = 0;

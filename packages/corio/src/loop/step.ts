@@ -66,9 +66,7 @@ export function endStepSoon(stepOwner: StepOwner): void {
   if (owner !== stepOwner || endingSerial === serial) return;
   const stepHost = scheduler as StepHost;
   if (mayEndAtOnce(stepHost)) {
-    owner = null;
-    scheduler = null;
-    stepOwner.noteStepEnd();
+    close(stepOwner);
     stepHost.resume();
     return;
   }
@@ -83,7 +81,7 @@ function mayEndAtOnce(stepHost: StepHost): boolean {
 
 /** The owner can do nothing more in this step. */
 export function endStep(stepOwner: StepOwner): void {
-  if (owner === stepOwner) finish();
+  if (owner === stepOwner) finish(stepOwner);
 }
 
 /** Lets `other` go on when the open step, which is not its own, has ended. */
@@ -93,15 +91,18 @@ export function continueAfterStep(other: StepHost): void {
 
 /** Between request and call the step may have ended by event 2, and another one may be open. */
 function endMarkedStep(): void {
-  if (endingSerial === serial && owner !== null) finish();
+  if (endingSerial === serial && owner !== null) finish(owner);
 }
 
-function finish(): void {
-  const ended = owner;
-  const stepHost = scheduler;
+function close(ended: StepOwner): void {
   owner = null;
   scheduler = null;
-  ended?.noteStepEnd();
+  ended.noteStepEnd();
+}
+
+function finish(ended: StepOwner): void {
+  const stepHost = scheduler;
+  close(ended);
   if (waiting.length > 0) {
     const others = waiting;
     waiting = [];

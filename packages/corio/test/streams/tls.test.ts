@@ -35,6 +35,7 @@ import { assert, describe, hostName, test } from "../support/harness.ts";
 import { issueCertificate, makeCertificate } from "./support/certificate.ts";
 import {
   bytes,
+  closeAfterClient,
   LOCALHOST,
   noteExceptions,
   Recorder,
@@ -373,14 +374,7 @@ describe("TLS", () => {
   test("that is given up leaves no warnings [TestSSL.test_connect_timeout_warning]", async () => {
     const codes = await warningsOf(() =>
       run(async () => {
-        const server = await startServer(
-          async (reader, writer) => {
-            await reader.read().catch(() => undefined);
-            writer.close();
-          },
-          LOCALHOST,
-          0,
-        );
+        const server = await startServer(closeAfterClient, LOCALHOST, 0);
         const { port } = server;
         const connect = () => createConnection(() => new Recorder(), LOCALHOST, port, onClient);
         // It is connected, and then nobody answers.
@@ -427,15 +421,7 @@ describe("TLS", () => {
   );
 
   testProgram("leaves no timer, however the connection ends", async () => {
-    await using server = await startServer(
-      async (reader, writer) => {
-        await reader.read().catch(() => undefined);
-        writer.close();
-      },
-      LOCALHOST,
-      0,
-      onServer,
-    );
+    await using server = await startServer(closeAfterClient, LOCALHOST, 0, onServer);
     const timersBefore = getRunningLoop().scheduler.timerCount;
     for (const end of [
       (writer: StreamWriter) => writer.close(),
@@ -522,16 +508,7 @@ describe("a TLS server", () => {
   ] as const) {
     testProgram(`with a certificate ${title} is refused, and stays as it was`, async () => {
       const noted = noteExceptions();
-      await using server = await startServer(
-        async (reader, writer) => {
-          // A client that refuses the certificate may cut the connection.
-          await reader.read().catch(() => undefined);
-          writer.close();
-        },
-        LOCALHOST,
-        0,
-        { ssl: given },
-      );
+      await using server = await startServer(closeAfterClient, LOCALHOST, 0, { ssl: given });
       const error = await assert.rejects<NodeJS.ErrnoException>(
         openConnection(LOCALHOST, server.port, options),
       );

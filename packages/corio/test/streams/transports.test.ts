@@ -12,7 +12,15 @@ import type { BaseTransport, BufferedProtocol, Protocol, Transport } from "corio
 import { FlowControl } from "../../src/streams/flow-control.ts";
 import { assert, describe, test } from "../support/harness.ts";
 import { show } from "../support/primitives.ts";
-import { bytes, LOCALHOST, noteExceptions, Recorder, testProgram, text } from "./support/net.ts";
+import {
+  bytes,
+  closeAfterClient,
+  LOCALHOST,
+  noteExceptions,
+  Recorder,
+  testProgram,
+  text,
+} from "./support/net.ts";
 
 const MANY = 8 * 1024 * 1024;
 
@@ -362,14 +370,7 @@ describe("a transport", () => {
 
   testProgram("is closed when what was written has lost its memory", async () => {
     const noted = noteExceptions();
-    await using server = await startServer(
-      async (reader, writer) => {
-        await reader.read().catch(() => undefined);
-        writer.close();
-      },
-      LOCALHOST,
-      0,
-    );
+    await using server = await startServer(closeAfterClient, LOCALHOST, 0);
     const [transport, protocol] = await createConnection(() => new Recorder(), LOCALHOST, server.port);
     const data = bytes("0123456789");
     transport.write(data.subarray(0, 5));
@@ -436,14 +437,7 @@ describe("a transport", () => {
   });
 
   testProgram("aborts at once [SelectorTransportTests.test_abort]", async () => {
-    await using server = await startServer(
-      async (reader, writer) => {
-        await reader.read().catch(() => undefined);
-        writer.close();
-      },
-      LOCALHOST,
-      0,
-    );
+    await using server = await startServer(closeAfterClient, LOCALHOST, 0);
     const [transport, protocol] = await createConnection(() => new Recorder(), LOCALHOST, server.port);
     transport.write(new Uint8Array(MANY));
     transport.abort();

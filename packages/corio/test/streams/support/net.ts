@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Future, getRunningLoop, run } from "corio";
 import type { ExceptionContext } from "corio";
-import type { BaseTransport, Protocol, Transport } from "corio/streams";
+import type { BaseTransport, Protocol, StreamReader, StreamWriter, Transport } from "corio/streams";
 import { assert, test } from "../../support/harness.ts";
 
 export const LOCALHOST = "127.0.0.1";
@@ -35,6 +35,12 @@ export function program(main: () => Promise<void>): () => Promise<void> {
 /** A test that runs as a program. */
 export function testProgram(title: string, main: () => Promise<void>): void {
   test(title, program(main));
+}
+
+/** A server's side that waits for the client to end or break the connection, and closes it. */
+export async function closeAfterClient(reader: StreamReader, writer: StreamWriter): Promise<void> {
+  await reader.read().catch(() => undefined);
+  writer.close();
 }
 
 /** From now on what reaches the loop's exception handler is noted. */
