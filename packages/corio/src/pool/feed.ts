@@ -1,7 +1,6 @@
 import { isCancelledError, TimeoutError, ValueError } from "../errors.ts";
 import { Event } from "../library/event.ts";
 import { Lock } from "../library/lock.ts";
-import { sleep } from "../library/sleep.ts";
 import { timeout } from "../library/timeout.ts";
 import { toSeconds } from "../library/duration.ts";
 import type { Duration } from "../library/duration.ts";
@@ -74,7 +73,7 @@ export class Feed<M, C extends FeedConnection = FeedConnection>
   #taken = 0;
   #lost = 0;
   #connection: C | null = null;
-  #isClosed = false;
+  readonly #closed: Event = new Event();
 
   /** Does not connect yet. Throws when an option makes no sense. */
   constructor(source: FeedSource<M, C>, options: FeedOptions) {
@@ -108,7 +107,7 @@ export class Feed<M, C extends FeedConnection = FeedConnection>
   /** Connects; `next` does that, too. */
   async connect(): Promise<void> {
     const connection = await this.#source.open(this);
-    if (this.#isClosed) connection.drop("nobody waits for messages any more");
+    if (this.#closed.isSet()) connection.drop("nobody waits for messages any more");
     this.#connection = connection;
   }
 
@@ -148,7 +147,7 @@ export class Feed<M, C extends FeedConnection = FeedConnection>
 
   /** Closes the connection; who waits for a message is told that there is none. Nothing happens the second time. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closed.set();
     this.#news.set();
     const connection = this.#connection;
     this.#connection = null;
@@ -161,7 +160,7 @@ export class Feed<M, C extends FeedConnection = FeedConnection>
   }
 
   async #nextEvent(): Promise<M | Gap | null> {
-    while (!this.#isClosed) {
+    while (!this.#closed.isSet()) {
       if (this.#taken < this.#messages.length) return this.#take();
       this.#news.clear();
       if (this.#lost > 0) {
@@ -175,11 +174,10 @@ export class Feed<M, C extends FeedConnection = FeedConnection>
       }
       const cause = this.#connection.lost;
       if (cause === null) {
-        if (!(await this.#wait())) await checkStillThere(this.#connection);
+        if (!(await happens(this.#news, this.#heartbeat))) await checkStillThere(this.#connection);
         continue;
       }
-      await this.#connectAgain();
-      return { kind: "gap", reason: "reconnected", lost: null, cause };
+      if (await this.#connectAgain()) return { kind: "gap", reason: "reconnected", lost: null, cause };
     }
     return null;
   }
@@ -194,27 +192,29 @@ export class Feed<M, C extends FeedConnection = FeedConnection>
     return message;
   }
 
-  /** Whether there is news before the connection has to be checked. */
-  async #wait(): Promise<boolean> {
-    try {
-      await timeout(this.#heartbeat, () => this.#news.wait());
-      return true;
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
-      return false;
-    }
-  }
-
-  async #connectAgain(): Promise<void> {
-    for (let delay = FIRST_DELAY; !this.#isClosed; delay = Math.min(2 * delay, this.#maxDelay)) {
+  /** False when the feed was closed before that. */
+  async #connectAgain(): Promise<boolean> {
+    for (let delay = FIRST_DELAY; !this.#closed.isSet(); delay = Math.min(2 * delay, this.#maxDelay)) {
       try {
         await this.connect();
-        return;
+        return !this.#closed.isSet();
       } catch (error) {
         if (isCancelledError(error) || !this.#source.isTemporary(error)) throw error;
       }
-      await sleep(delay);
+      await happens(this.#closed, delay);
     }
+    return false;
+  }
+}
+
+/** Whether `event` is set before so many seconds have passed. */
+async function happens(event: Event, seconds: number): Promise<boolean> {
+  try {
+    await timeout(seconds, () => event.wait());
+    return true;
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error;
+    return false;
   }
 }
 

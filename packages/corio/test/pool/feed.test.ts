@@ -1,4 +1,4 @@
-import { CancelledError, createTask, run, sleep, ValueError } from "corio";
+import { CancelledError, createTask, getRunningLoop, run, sleep, ValueError } from "corio";
 import { Feed } from "corio/pool";
 import type { FeedConnection, FeedOptions } from "corio/pool";
 import { VirtualClock } from "corio/testing";
@@ -169,6 +169,24 @@ describe("Feed", () => {
     assert.equal((await next).done, true);
     assert.deepEqual(connections.log, ["dropped: nobody waits for messages any more"]);
   });
+
+  feedTest(
+    "ends who waits at once when it is closed between two attempts to connect",
+    async (connections) => {
+      const feed = connections.feed({ maxDelay: 1000 });
+      await feed.connect();
+      connections.failures = Array.from({ length: 20 }, () => new Error("not yet"));
+      connections.made[0]?.drop("the cable was cut");
+      const next = createTask(async () => await feed.next());
+      await sleep(150);
+      const closedAt = getRunningLoop().time();
+      await feed.close();
+      assert.equal((await next).done, true);
+      assert.equal(getRunningLoop().time(), closedAt);
+      // It has not tried once more either.
+      assert.equal(connections.failures.length, 9);
+    },
+  );
 
   test("refuses options that make no sense", () => {
     const connections = new Connections();
