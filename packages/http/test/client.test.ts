@@ -307,6 +307,34 @@ describe("a response", () => {
       ));
   }
 
+  test("packed several times is unpacked as often, or not at all", () => {
+    const text = "a text ".repeat(10_000);
+    const bodies: Readonly<Record<string, Uint8Array>> = {
+      "gzip, identity, br": brotliCompressSync(gzipSync(text)),
+      "GZIP,, deflate, gzip": gzipSync(deflateSync(gzipSync(text))),
+      "gzip, unheard-of": gzipSync(text),
+      [Array.from({ length: 6 }, () => "gzip").join()]: gzipSync(text),
+    };
+    return serving(
+      () => (request) => {
+        const [encoding = "", body = ""] = Object.entries(bodies)[Number(request.path.slice(1))] ?? [];
+        return new Reply(body, { headers: { "content-encoding": encoding } });
+      },
+      async ({ session }) => {
+        const http = session();
+        for (const path of ["/0", "/1"]) {
+          assert.equal(await http.get(path, (response) => response.text()), text);
+        }
+        for (const path of ["/2", "/3"]) {
+          assert.deepEqual(
+            await http.get(path, (response) => response.read()),
+            new Uint8Array(gzipSync(text)),
+          );
+        }
+      },
+    );
+  });
+
   test("with a bad status is a ResponseError where that is wanted", () =>
     serving(
       () => () => new Reply("no", { status: 404 }),
@@ -552,7 +580,8 @@ describe("requests", () => {
           socket.once("data", (head) => {
             asked.push(/^\S+ \S+/.exec(head.toString("latin1"))?.[0] ?? "");
             const target = connect({ port: server.port, host: "127.0.0.1" }, () => {
-              socket.write("HTTP/1.1 200 OK\r\n\r\n");
+              // Any 2xx says that it is there.
+              socket.write("HTTP/1.1 204 Connected\r\n\r\n");
               socket.pipe(target).pipe(socket);
             });
             target.on("error", () => undefined);

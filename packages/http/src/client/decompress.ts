@@ -7,14 +7,19 @@ import type { WireResponse } from "./transport.ts";
 /** What a session asks servers for. */
 export const ACCEPT_ENCODING = "gzip, deflate, br";
 
-/** The response with its body unpacked, if it is packed in a way that is known here. */
+/** More than anybody needs; each costs memory, and a server may name as many as it likes. */
+const MOST_ENCODINGS = 5;
+
+/** The response with its body unpacked, if it is packed in ways that are known here: as a whole, or not at all. */
 export function decompress(response: WireResponse): WireResponse {
   const encodings = (response.headers.get("content-encoding") ?? "")
     .split(",")
-    .map((name) => name.trim().toLowerCase());
-  const [encoding = ""] = encodings;
-  const make = encodings.length === 1 ? INFLATERS.get(encoding) : undefined;
-  return make === undefined ? response : new Unpacked(response, make);
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== "" && name !== "identity");
+  const inflaters = encodings.map((name) => INFLATERS.get(name)).filter((make) => make !== undefined);
+  if (inflaters.length < encodings.length || encodings.length > MOST_ENCODINGS) return response;
+  // They stand in the order in which the server has packed.
+  return inflaters.reduceRight<WireResponse>((packed, make) => new Unpacked(packed, make), response);
 }
 
 /** What unpacks a body that begins with these bytes. */

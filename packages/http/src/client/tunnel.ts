@@ -48,7 +48,7 @@ export function tunnel(proxy: URL, connect: Connect): Connect {
       socket.on("error", () => undefined);
       stage = socket;
       if (isOver) socket.destroy();
-      else if (answer.statusCode !== 200)
+      else if (answer.statusCode < 200 || answer.statusCode > 299)
         fail(new Error(`the proxy answered CONNECT with ${answer.statusCode}`));
       else if (options.protocol === "https:") stage = connect({ ...options, httpSocket: socket }, callback);
       else callback(null, socket);
