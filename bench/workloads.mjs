@@ -74,6 +74,14 @@ export const WORKLOADS = [
     peers: { native: { yields: 300 } },
   },
   {
+    id: "bg",
+    title: "what `b` takes at least: bare generators, each step in an AsyncResource",
+    kind: "speed",
+    points: [{ tasks: 1000, yields: 1000 }],
+    operations: product("tasks", "yields"),
+    peers: { native: {} },
+  },
+  {
     id: "c1",
     title: "items through a queue of 1",
     kind: "speed",
@@ -120,6 +128,14 @@ export const WORKLOADS = [
     points: [{ capacity: 100, items: 1_000_000 }],
     operations: count("items"),
     peers: { "corio-async": {} },
+  },
+  {
+    id: "cl",
+    title: "what `c100` takes at least: a queue whose operations begin when they are awaited",
+    kind: "speed",
+    points: [{ capacity: 100, items: 1_000_000 }],
+    operations: count("items"),
+    peers: { native: {} },
   },
   {
     id: "d",
@@ -208,6 +224,14 @@ export const WORKLOADS = [
     points: [{ tasks: 100_000, milliseconds: 10 }],
     operations: count("tasks"),
     peers: { "corio-async": {}, "corio-generator": {}, native: {} },
+  },
+  {
+    id: "sf",
+    title: "what `s` takes at least: functions in frames of AsyncLocalStorage, and one timer",
+    kind: "speed",
+    points: [{ tasks: 100_000, milliseconds: 10 }],
+    operations: count("tasks"),
+    peers: { native: {} },
   },
   {
     id: "h1",
