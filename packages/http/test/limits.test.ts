@@ -31,7 +31,7 @@ describe("refused, while the rest is served:", () => {
         for (const client of clients) assert.match(await client.closed(), /^HTTP\/1.1 408 /);
         await assertServes(fixture);
       },
-      { headersTimeout: 0.2, requestTimeout: 0.5 },
+      { headersTimeout: 1, requestTimeout: 1.5 },
     ),
   );
 
@@ -54,7 +54,7 @@ describe("refused, while the rest is served:", () => {
         dripping.cancel();
         await assertServes(fixture);
       },
-      { headersTimeout: 0.2, requestTimeout: 0.5 },
+      { headersTimeout: 1, requestTimeout: 1.5 },
     ),
   );
 
@@ -85,7 +85,7 @@ describe("refused, while the rest is served:", () => {
         await log.has("handler cancelled: the client went away", 2);
         dripping.cancel();
       },
-      { headersTimeout: 0.2, requestTimeout: 0.5 },
+      { headersTimeout: 1, requestTimeout: 1.5 },
     ),
   );
 
