@@ -1,6 +1,7 @@
 /** The errors of corio: asyncio's, each with a `code` and the same `instanceof` across duplicate copies of the package. */
 
 import { host } from "#host";
+import type { Coroutine } from "./futures/coroutine.ts";
 import { withStackLimit } from "./stack-limit.ts";
 
 /** The `code` of every error that corio itself makes; its other packages have codes of their own. */
@@ -74,7 +75,7 @@ export abstract class CorioError extends Error {
 
   /** Also true for errors that another copy of the package made. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (typeof value !== "object" || value === null) return false;
+    if (!isObject(value)) return false;
     const brand = ownBrand(this);
     if (brand === undefined) return Object.prototype.isPrototypeOf.call(this.prototype, value);
     const brands = (value as { [BRANDS]?: unknown })[BRANDS];
@@ -261,6 +262,10 @@ function hasCode(error: unknown, code: CorioErrorCode): boolean {
   }
 }
 
+export function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
 /** What bad input was: for error messages. */
 export function describeValue(value: unknown): string {
   if (value === null) return "null";
@@ -277,13 +282,18 @@ function nameOf(named: unknown): string | undefined {
   return typeof name === "string" && name !== "" ? name : undefined;
 }
 
-/** The error for an argument of the wrong kind: what was expected, what came, what to do. */
+/**
+ * The error for an argument of the wrong kind: what was expected, what came, what to do. Where a coroutine came, the
+ * error tells of it: it is closed, and not reported as never awaited as well.
+ */
 export function badArgument(
   where: string,
   expected: string,
   got: unknown,
   advice?: string,
 ): ArgumentTypeError {
+  if (isObject(got) && (got as Partial<Coroutine>)[Symbol.toStringTag] === "Coroutine")
+    (got as Coroutine).close();
   return new ArgumentTypeError(
     `${where} expects ${expected}, got ${describeValue(got)}${advice === undefined ? "" : `; ${advice}`}`,
   );

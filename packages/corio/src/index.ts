@@ -10,7 +10,13 @@ export type { RunOptions } from "./library/run.ts";
 export { Runner } from "./library/runner.ts";
 export type { RunnerOptions, RunnerRunOptions } from "./library/runner.ts";
 export { EventLoop, getEventLoop, getRunningLoop, newEventLoop, setEventLoop } from "./futures/event-loop.ts";
-export type { Callback, ExceptionContext, ExceptionHandler, TaskFactory } from "./futures/event-loop.ts";
+export type {
+  Callback,
+  EventLoopOptions,
+  ExceptionContext,
+  ExceptionHandler,
+  TaskFactory,
+} from "./futures/event-loop.ts";
 export { Handle, TimerHandle } from "./futures/handle.ts";
 export type { Clock } from "./loop/clock.ts";
 

@@ -190,6 +190,9 @@ describe("asCompleted", () => {
       const inner = sleep(1);
       assert.throws(() => asCompleted([inner, 5 as never]), ArgumentTypeError);
       assert.match(String(yield* failureOf(inner)), /already closed/);
+      const other = sleep(1);
+      assert.throws(() => asCompleted([other], null as never), ArgumentTypeError);
+      assert.match(String(yield* failureOf(other)), /already closed/);
     },
   );
 

@@ -1,4 +1,5 @@
 import {
+  ArgumentTypeError,
   captureCallGraph,
   coroutine,
   createTask,
@@ -245,5 +246,17 @@ describe("the call graph", () => {
   test("is refused for what is no future", () =>
     simulate(async () => {
       assert.throws(() => captureCallGraph(5 as never), /captureCallGraph expects a future or a task, got 5/);
+      const task = currentTask() as Task;
+      for (const options of [null, { limit: "1" }, { limit: Number.NaN }]) {
+        assert.throws(() => formatCallGraph(task, options as never), ArgumentTypeError);
+        assert.throws(() => getStack(task, options as never), ArgumentTypeError);
+      }
+      assert.throws(() => {
+        printStack(task, { print: 5 as never });
+      }, /printStack: print expects a function, got 5/);
+      // As in asyncio, without an effect.
+      futureAddToAwaitedBy(5 as never, task);
+      futureAddToAwaitedBy(task, 5 as never);
+      assert.equal(captureCallGraph(task)?.awaitedBy.length, 0);
     }));
 });

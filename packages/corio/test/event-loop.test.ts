@@ -54,13 +54,21 @@ describe("callSoon", () => {
   test("refuses what is no function, and closes coroutines [BaseEventLoopTests.test_call_soon_non_callable] [BaseEventLoopWithSelectorTests.test_call_coroutine]", () =>
     simulate(async () => {
       const loop = getRunningLoop();
-      assert.throws(() => loop.callSoon("x" as never), /callSoon expects a function, got "x"/);
+      assert.throws(() => loop.callSoon("x" as never), /callSoon expects a plain function, got "x"/);
       assert.throws(() => loop.callLater(1, 5 as never), ArgumentTypeError);
       assert.throws(() => loop.callAt(1, null as never), ArgumentTypeError);
+      assert.throws(() => loop.callSoonIn({} as never, () => 1), /callSoon: context expects a Context/);
+      assert.throws(() => loop.callAtIn({} as never, 1, () => 1), /callAt: context expects a Context/);
       const nap = sleep(1);
       assert.throws(() => loop.callSoon(nap as never), /coroutines are scheduled with createTask/);
       await assert.rejects(createTask(nap), /already closed/);
     }));
+
+  test("needs a clock that is one", () => {
+    for (const clock of [5, null, {}, VirtualClock])
+      assert.throws(() => newEventLoop({ clock: clock as never }), /EventLoop: clock expects a Clock/);
+    assert.throws(() => newEventLoop(null as never), ArgumentTypeError);
+  });
 
   test("on a closed loop is refused [BaseEventLoopTests.test_close] [EventLoopTestsMixin.test_close]", () => {
     const loop = makeLoop();

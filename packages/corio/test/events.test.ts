@@ -287,6 +287,12 @@ describe("on", () => {
       /"dropOldest", "dropNewest" or "throw"/,
     );
     assert.throws(() => on(emitter, "x", { close: "end" as never }), /on: close expects an array/);
+    assert.throws(
+      () => on(emitter, "x", { close: ["end", 5 as never] }),
+      /on: close expects an event's name, got 5/,
+    );
+    assert.throws(() => on(emitter, "x", null as never), ArgumentTypeError);
+    assert.throws(() => on(new EventTarget(), Symbol("x") as never), ArgumentTypeError);
     assert.equal(emitter.listenerCount, 0);
   });
 });

@@ -742,6 +742,22 @@ describe("gather", () => {
 
   test("refuses options that are none", () =>
     simulate(async () => {
-      assert.throws(() => gather([], 5 as never), /gather expects options after a list of awaitables, got 5/);
+      const given = sleep(1);
+      assert.throws(
+        () => gather([given], 5 as never),
+        /gather expects options after a list of awaitables, got 5/,
+      );
+      await assert.rejects(createTask(given), /already closed/);
+      for (const second of [null, [sleep(1)], sleep(1)])
+        assert.throws(() => gather([], second as never), ArgumentTypeError);
+      for (const options of [null, 5, { loop: 5 }]) {
+        const refused = sleep(1);
+        assert.throws(() => new Future(options as never), ArgumentTypeError);
+        assert.throws(() => ensureFuture(refused, options as never), ArgumentTypeError);
+        await assert.rejects(createTask(refused), /already closed/);
+      }
+      const future = new Future();
+      for (const options of [null, { context: {} }])
+        assert.throws(() => future.addDoneCallback(() => {}, options as never), ArgumentTypeError);
     }));
 });

@@ -1,4 +1,4 @@
-import { ContextVar, createTask, getRunningLoop, sleep } from "corio";
+import { ArgumentTypeError, ContextVar, createTask, getRunningLoop, sleep } from "corio";
 import type { EventLoop } from "corio";
 import { isolated, VirtualClock } from "corio/testing";
 import { assert, describe, test } from "./support/harness.ts";
@@ -156,5 +156,18 @@ describe("isolated", () => {
       { clock: () => new VirtualClock({ start: 100 }) },
     )();
     assert.deepEqual(times, [5, 5, 105]);
+  });
+
+  test("refuses at once what is no function", async () => {
+    assert.throws(() => isolated(5 as never), /isolated expects a function, got 5/);
+    assert.throws(
+      () => isolated(() => 1, { setUp: 5 as never }),
+      /isolated: setUp expects a function, got 5/,
+    );
+    assert.throws(() => isolated(() => 1, null as never), ArgumentTypeError);
+    const body = isolated((fixture) => {
+      fixture.addCleanup(5 as never);
+    });
+    await assert.rejects(body(), /addCleanup expects a function, got 5/);
   });
 });

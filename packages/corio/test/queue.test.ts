@@ -121,7 +121,7 @@ describe("a queue", () => {
   });
 
   test("refuses a maximum size that is not a number", () => {
-    for (const size of ["1", NaN, true, { maxsize: "1" }])
+    for (const size of ["1", NaN, true, null, { maxsize: "1" }])
       assert.throws(() => new Queue(size as never), ArgumentTypeError);
     assert.throws(() => new LifoQueue("1" as never), /LifoQueue expects a number as maxsize, got "1"/);
     assert.equal(new Queue({}).maxsize, 0);

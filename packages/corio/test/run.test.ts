@@ -13,6 +13,7 @@ import {
   getRunningLoop,
   newEventLoop,
   run,
+  Runner,
   shield,
   sleep,
   until,
@@ -60,6 +61,19 @@ describe("run", () => {
       const error = assert.throws<Error>(() => run(bad as never), ArgumentTypeError);
       assert.match(error.message, /^run expects a coroutine or a function, got/);
     }
+  });
+
+  test("refuses options that are none, and closes the coroutine", async () => {
+    const wrong = [null, 5, { clock: 5 }, { context: {} }, { signal: {} }, { loopFactory: () => ({}) }];
+    for (const options of wrong) {
+      const main = sleep(1);
+      assert.throws(() => run(main, options as never), ArgumentTypeError);
+      await assert.rejects(
+        simulate(async () => await main),
+        /already closed/,
+      );
+    }
+    assert.throws(() => new Runner(null as never), /Runner expects an object with options, got null/);
   });
 
   test("names its main task on request, and runs it in a context", async () => {

@@ -94,7 +94,7 @@ describe("a runner", () => {
     const runner = makeRunner();
     const first = runner.run(sleep(1, "first"));
     const refused = sleep(1);
-    assert.throws(() => runner.run(refused), /this runner is running already/);
+    assert.throws(() => runner.run(refused), /an event loop is already running/);
     assert.equal(await first, "first");
     await assert.rejects(runner.run(refused), /already closed/);
     await runner.close();

@@ -147,7 +147,13 @@ describe("staggeredRace", () => {
   testScript("refuses what is no function", function* () {
     assert.throws(() => staggeredRace(5 as never, null), ArgumentTypeError);
     assert.throws(() => staggeredRace([], "soon" as never), ArgumentTypeError);
-    const error = yield* failureOf(staggeredRace([5 as never], null), ExceptionGroup);
+    let begun = 0;
+    const begin = () => sleep(begun++);
+    assert.throws(() => staggeredRace([begin, 5 as never], null), /staggeredRace expects functions, got 5/);
+    assert.throws(() => staggeredRace([begin], null, { loop: 5 as never }), ArgumentTypeError);
+    assert.equal(begun, 0);
+    // What an iterable gives is seen when it is its turn.
+    const error = yield* failureOf(staggeredRace(new Set([5 as never]), null), ExceptionGroup);
     assert.instanceOf(error.errors[0], ArgumentTypeError);
   });
 });

@@ -844,6 +844,10 @@ describe("taskGroup", () => {
     simulate(async () => {
       assert.throws(() => taskGroup(undefined as never), ArgumentTypeError);
       assert.throws(() => taskGroup(() => 1, { signal: 1 as never }), ArgumentTypeError);
+      assert.throws(
+        () => taskGroup(() => 1, null as never),
+        /taskGroup expects an object with options, got null/,
+      );
       await taskGroup(async (tasks) => {
         const error = assert.throws(
           () => void tasks.createTask(Promise.resolve(1) as never),

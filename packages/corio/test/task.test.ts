@@ -9,6 +9,7 @@ import {
   currentTask,
   EventLoop,
   Future,
+  gather,
   getRunningLoop,
   run,
   RuntimeError,
@@ -451,10 +452,33 @@ describe("createTask", () => {
   test("refuses options that are none, and does nothing", () =>
     simulate(async () => {
       const before = allTasks().size;
-      for (const options of [{ signal: {} }, { context: {} }, { signal: "x" }, { context: new Map() }]) {
-        assert.throws(() => createTask(sleep(1), options as never), ArgumentTypeError);
+      const wrong = [{ signal: {} }, { context: {} }, { signal: "x" }, { context: new Map() }, { loop: 5 }];
+      for (const options of [...wrong, null, "name"]) {
+        for (const use of [
+          createTask,
+          (...given: Parameters<typeof createTask>) => new Task(given[0] as never, given[1]),
+        ]) {
+          const refused = sleep(1);
+          assert.throws(() => void use(refused, options as never), ArgumentTypeError);
+          await assert.rejects(createTask(refused), /already closed/);
+        }
       }
       assert.equal(allTasks().size, before);
+      assert.throws(
+        () => createTask(sleep(1), null as never),
+        /createTask expects an object with options, got null/,
+      );
+      assert.throws(() => allTasks(5 as never), /allTasks: loop expects an EventLoop, got 5/);
+    }));
+
+  test("null as options of cancel are none, and the request counts once", () =>
+    simulate(async () => {
+      const task = createTask(sleep(1));
+      const all = gather(task);
+      await sleep(0);
+      assert.equal(all.cancel("enough", null as never), true);
+      assert.equal(task.cancelling(), 1);
+      await assert.rejects(all, /enough/);
     }));
 });
 

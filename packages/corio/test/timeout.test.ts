@@ -732,6 +732,10 @@ describe("timeout", () => {
       assert.throws(() => timeout(1, undefined as never), ArgumentTypeError);
       assert.throws(() => timeout(1, sleep(1) as never), /use waitFor/);
       assert.throws(() => timeout(1, () => 1, { signal: {} as never }), ArgumentTypeError);
+      assert.throws(() => timeout(1, () => 1, null as never), ArgumentTypeError);
+      const block = sleep(1);
+      assert.throws(() => timeoutAt(1, block as never), ArgumentTypeError);
+      await assert.rejects(block, /already closed/);
       await timeout(1, (scope) => {
         assert.instanceOf(scope, Timeout);
         assert.throws(() => {

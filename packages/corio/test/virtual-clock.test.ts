@@ -118,6 +118,8 @@ describe("a virtual clock", () => {
       clock.advance("1" as never);
     }, ArgumentTypeError);
     assert.throws(() => new VirtualClock({ foreignGrace: "x" as never }), ArgumentTypeError);
+    assert.throws(() => new VirtualClock({ start: "x" as never }), ArgumentTypeError);
+    assert.throws(() => new VirtualClock(null as never), ArgumentTypeError);
     assert.equal(clock.time(), 0);
   });
 

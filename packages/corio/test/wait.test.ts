@@ -50,7 +50,10 @@ describe("wait", () => {
       assert.throws(() => waitForAll([task], { returnWhen: -1 as never }), ValueError);
       assert.throws(() => waitForAll(task as never), ArgumentTypeError);
       assert.throws(() => waitForAll(null as never), ArgumentTypeError);
-      assert.throws(() => waitForAll([1] as never), ArgumentTypeError);
+      for (const wrong of [1, null, undefined])
+        assert.throws(() => waitForAll([wrong, task] as never), ArgumentTypeError);
+      for (const options of [null, 5])
+        assert.throws(() => waitForAll([task], options as never), ArgumentTypeError);
       assert.throws(() => waitForAll([task], { timeout: Number.NaN }), ValueError);
       const inner = sleep(1);
       const error = assert.throws<Error>(() => waitForAll([task, inner]), ArgumentTypeError);

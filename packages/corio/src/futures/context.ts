@@ -1,4 +1,4 @@
-import { badArgument, RuntimeError, ValueError } from "../errors.ts";
+import { badArgument, isObject, RuntimeError, ValueError } from "../errors.ts";
 import { currentSegmentContext, runningTask, swapSegmentContext } from "./running.ts";
 
 /** The values of context variables; never changed, only replaced: copying a context copies a reference. */
@@ -177,6 +177,7 @@ export class ContextVar<T> {
   constructor(name: string, options: { defaultValue?: T } = {}) {
     if (typeof name !== "string") throw badArgument("ContextVar", "a name", name);
     this.name = name;
+    if (!isObject(options)) throw badArgument("ContextVar", "an object with options", options);
     this.#defaultValue = "defaultValue" in options ? options.defaultValue : UNSET;
   }
 

@@ -3,6 +3,7 @@ import { Coroutine } from "./coroutine.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { Future } from "./future.ts";
 import { getLoop } from "./get-loop.ts";
+import { checkOptions, noOptions } from "./options.ts";
 import { PromiseFuture } from "./promise-future.ts";
 import { isThenable } from "./to-coroutine.ts";
 import type { CoroutineLike } from "./to-coroutine.ts";
@@ -18,22 +19,22 @@ export type Waitable<T> = CoroutineLike<T> | PromiseLike<T>;
  */
 export function ensureFuture<T>(
   awaitable: Waitable<T>,
-  options: { readonly loop?: EventLoop | undefined } = {},
+  options: { readonly loop?: EventLoop | undefined } = noOptions,
 ): Future<T> {
-  if (awaitable instanceof Future) {
-    if (options.loop !== undefined && options.loop.scheduler !== awaitable.loop.scheduler) {
-      throw new ValueError("the future belongs to another loop than the one specified");
+  try {
+    checkOptions(options, "ensureFuture");
+    if (awaitable instanceof Future) {
+      if (options.loop !== undefined && options.loop.scheduler !== awaitable.loop.scheduler) {
+        throw new ValueError("the future belongs to another loop than the one specified");
+      }
+      return awaitable;
     }
-    return awaitable;
-  }
-  if (awaitable instanceof Coroutine || typeof awaitable === "function") {
-    try {
+    if (awaitable instanceof Coroutine || typeof awaitable === "function")
       return (options.loop ?? getLoop()).createTask(awaitable);
-    } catch (error) {
-      if (awaitable instanceof Coroutine) awaitable.close();
-      throw error;
-    }
+    if (isThenable(awaitable)) return new PromiseFuture<T>(awaitable, options.loop ?? getLoop());
+  } catch (error) {
+    if (awaitable instanceof Coroutine) awaitable.close();
+    throw error;
   }
-  if (isThenable(awaitable)) return new PromiseFuture<T>(awaitable, options.loop ?? getLoop());
   throw badArgument("ensureFuture", "a future, a coroutine, a function or a promise", awaitable);
 }

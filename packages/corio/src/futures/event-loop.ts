@@ -14,6 +14,7 @@ import { Future, setDefaultLoop } from "./future.ts";
 import { getLoop } from "./get-loop.ts";
 import { Handle, TimerHandle } from "./handle.ts";
 import { reportNeverAwaited } from "./never-awaited.ts";
+import { checkOptions, noOptions } from "./options.ts";
 import { describeDeadlock, describeError } from "./reports.ts";
 import {
   enterSegment,
@@ -46,6 +47,14 @@ export interface ExceptionContext {
   readonly [key: string]: unknown;
 }
 
+/** Options of `new EventLoop` and `newEventLoop`. */
+export interface EventLoopOptions {
+  /** Where time comes from; by default the host's monotonic clock. */
+  readonly clock?: Clock | undefined;
+  /** Debug mode; by default on when `CORIO_DEBUG=1` is set. */
+  readonly debug?: boolean | undefined;
+}
+
 /** Told of every error that nobody else can get. What it throws itself goes to the default handler. */
 export type ExceptionHandler = (loop: EventLoop, context: ExceptionContext) => void;
 
@@ -54,8 +63,6 @@ export type TaskFactory = <T>(loop: EventLoop, coroutine: Coroutine<T>, options:
 
 /** Real seconds after which a cancel that a foreign promise holds up is reported. */
 const STUCK_SECONDS = 5;
-
-const noTaskOptions: TaskOptions = {};
 
 /** Those of all clocks: while one runs, a coroutine that nobody has awaited yet may be its. */
 let runningLoops = 0;
@@ -113,7 +120,8 @@ export class EventLoop implements SchedulerClient, TimerOwner {
    * A loop that does not run yet. `clock` is where its time comes from, by default the host's monotonic clock; `debug`
    * is by default on when `CORIO_DEBUG=1` is set.
    */
-  constructor(options: { clock?: Clock; debug?: boolean } = {}) {
+  constructor(options: EventLoopOptions = noOptions) {
+    checkOptions(options, "EventLoop");
     this.scheduler = Scheduler.of(options.clock ?? systemClock);
     this.#isDebug = options.debug ?? host.debugRequested;
     if (this.#isDebug) this.#enableDebug();
@@ -136,15 +144,7 @@ export class EventLoop implements SchedulerClient, TimerOwner {
    * ready then waits for the loop to run again.
    */
   runForever(): Promise<void> {
-    this.#requireOpen();
-    if (this.#isRunning)
-      throw new RuntimeError("this event loop is already running", "CORIO_RUN_INSIDE_TASK");
-    if (isInsideStep()) {
-      throw new RuntimeError(
-        "cannot run an event loop inside a running task: await or createTask instead",
-        "CORIO_RUN_INSIDE_TASK",
-      );
-    }
+    this.requireRest();
     return this.#run();
   }
 
@@ -188,15 +188,13 @@ export class EventLoop implements SchedulerClient, TimerOwner {
    * when nothing can ever continue, and with `RuntimeError` when the loop is stopped before.
    */
   runUntilComplete<T>(future: Waitable<T>): Promise<T> {
-    this.#requireOpen();
-    if (this.#isRunning || isInsideStep()) {
+    try {
+      this.requireRest();
+    } catch (error) {
       if (future instanceof Coroutine) future.close();
-      throw new RuntimeError(
-        "this event loop is already running: await or createTask instead",
-        "CORIO_RUN_INSIDE_TASK",
-      );
+      throw error;
     }
-    return this.complete(ensureFuture(future, { loop: this }));
+    return this.complete(ensureFuture(future, this));
   }
 
   /** `runUntilComplete` for a runner, which knows that the loop is at rest. @internal */
@@ -275,6 +273,16 @@ export class EventLoop implements SchedulerClient, TimerOwner {
     onStop?.(error);
   }
 
+  /** Throws unless the loop can be run now. @internal */
+  requireRest(): void {
+    this.#requireOpen();
+    if (!this.#isRunning && !isInsideStep()) return;
+    throw new RuntimeError(
+      "an event loop is already running: await or createTask instead",
+      "CORIO_RUN_INSIDE_TASK",
+    );
+  }
+
   #requireOpen(): void {
     if (this.#isClosed) throw new RuntimeError("the event loop is closed", "CORIO_LOOP_CLOSED");
   }
@@ -328,7 +336,7 @@ export class EventLoop implements SchedulerClient, TimerOwner {
     callback: Callback<Parameters>,
     ...parameters: Parameters
   ): Handle {
-    this.checkCallback("callSoon", callback);
+    this.checkCallback("callSoon", callback, context);
     const handle = new Handle(this, callback, parameters, context);
     this.scheduler.callSoon(handle);
     return handle;
@@ -363,23 +371,19 @@ export class EventLoop implements SchedulerClient, TimerOwner {
   ): TimerHandle {
     if (typeof when !== "number" || Number.isNaN(when))
       throw badArgument("callAt", "a time in seconds", when);
-    this.checkCallback("callAt", callback);
+    this.checkCallback("callAt", callback, context);
     const handle = new TimerHandle(this, when, callback, parameters, context);
     this.scheduler.callAt(when, handle);
     return handle;
   }
 
   /** Throws unless the loop is open and can call `callback`. @internal */
-  checkCallback(where: string, callback: unknown): void {
+  checkCallback(where: string, callback: unknown, context?: Context): void {
     this.#requireOpen();
-    if (callback instanceof Coroutine) {
-      callback.close();
-      throw badArgument(where, "a function", callback, "coroutines are scheduled with createTask");
-    }
-    if (typeof callback !== "function") throw badArgument(where, "a function", callback);
-    if (isCoroutineFunction(callback)) {
+    if (typeof callback !== "function" || isCoroutineFunction(callback)) {
       throw badArgument(where, "a plain function", callback, "coroutines are scheduled with createTask");
     }
+    if (context !== undefined) checkOptions({ context }, where);
   }
 
   /** A pending future of this loop. asyncio: `create_future`. */
@@ -388,7 +392,7 @@ export class EventLoop implements SchedulerClient, TimerOwner {
   }
 
   /** Schedules `coroutine` as a task of this loop. See the function of the same name. */
-  createTask<T>(coroutine: CoroutineLike<T>, options: TaskOptions = noTaskOptions): Task<T> {
+  createTask<T>(coroutine: CoroutineLike<T>, options: TaskOptions = noOptions): Task<T> {
     const wanted = toCoroutine(coroutine, "createTask");
     if (this.#isClosed) {
       wanted.close();
@@ -400,9 +404,7 @@ export class EventLoop implements SchedulerClient, TimerOwner {
 
   /** Makes `createTask` use `factory`; null goes back to plain tasks. */
   setTaskFactory(factory: TaskFactory | null): void {
-    if (factory !== null && typeof factory !== "function") {
-      throw badArgument("setTaskFactory", "a function or null", factory);
-    }
+    checkFunctionOrNull(factory, "setTaskFactory");
     this.#taskFactory = factory;
   }
 
@@ -415,9 +417,7 @@ export class EventLoop implements SchedulerClient, TimerOwner {
 
   /** Replaces what happens to errors that nobody else can get; null goes back to printing them. */
   setExceptionHandler(handler: ExceptionHandler | null): void {
-    if (handler !== null && typeof handler !== "function") {
-      throw badArgument("setExceptionHandler", "a function or null", handler);
-    }
+    checkFunctionOrNull(handler, "setExceptionHandler");
     this.#exceptionHandler = handler;
   }
 
@@ -671,6 +671,10 @@ const collectedFutures = new FinalizationRegistry<UnseenException>((unseen) => {
   unseen.loop.reportUnseenException(unseen);
 });
 
+function checkFunctionOrNull(value: unknown, where: string): void {
+  if (value !== null && typeof value !== "function") throw badArgument(where, "a function or null", value);
+}
+
 function contextOf(context: ExceptionContext): Context | undefined {
   if (context.task instanceof Task) return context.task.getContext();
   return context.handle instanceof Handle ? context.handle.getContext() : undefined;
@@ -700,7 +704,7 @@ export function setEventLoop(loop: EventLoop | null): void {
 }
 
 /** A new loop, which does not run yet. asyncio: `new_event_loop`. */
-export function newEventLoop(options: { clock?: Clock; debug?: boolean } = {}): EventLoop {
+export function newEventLoop(options: EventLoopOptions = noOptions): EventLoop {
   return new EventLoop(options);
 }
 

@@ -12,6 +12,7 @@ import type { Context } from "./context.ts";
 import { DoneCallback } from "./done-callback.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { answerAwait, isCalledByHand, NativeAwait } from "./native-await.ts";
+import { checkOptions, noOptions } from "./options.ts";
 import { runningTask } from "./running.ts";
 import type { Task } from "./task.ts";
 
@@ -34,7 +35,7 @@ export interface FutureCallback extends Runnable {
 /** Options of `cancel`. */
 export interface CancelOptions {
   /** Who asks; by default the running task's name. Shown in the `CancelledError`. */
-  readonly requestedBy?: string;
+  readonly requestedBy?: string | undefined;
 }
 
 /**
@@ -72,9 +73,10 @@ export class Future<T = unknown> extends Awaitable<T> {
   declare private addedCallbacks: FutureCallback | Set<FutureCallback> | null;
 
   /** A loop is its own options: corio passes it without making an object. */
-  constructor(options: { readonly loop?: EventLoop | undefined } = noOptions) {
+  constructor(options?: { readonly loop?: EventLoop | undefined }) {
     super();
-    this.loop = options.loop ?? defaultLoop();
+    if (options?.loop !== options) checkOptions(options, "Future");
+    this.loop = options?.loop ?? defaultLoop();
     this.state = PENDING;
     this.outcome = undefined;
     this.addedCallbacks = null;
@@ -149,9 +151,9 @@ export class Future<T = unknown> extends Awaitable<T> {
    * Cancels the future and wakes up who awaits it with `CancelledError`. Returns false when the future is done
    * already: then nothing happens.
    */
-  cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+  cancel(reason?: unknown, options?: CancelOptions): boolean {
     if (this.state !== PENDING) return false;
-    this.settle(CANCELLED, this.makeCancelled(reason, options.requestedBy));
+    this.settle(CANCELLED, this.makeCancelled(reason, options?.requestedBy));
     return true;
   }
 
@@ -159,8 +161,9 @@ export class Future<T = unknown> extends Awaitable<T> {
    * Calls `callback` with this future, through the loop (never at once), when it is done. Callbacks run in the order
    * they were added, in the context that was current then (or `context`).
    */
-  addDoneCallback(callback: (future: Future<T>) => void, options: { context?: Context } = {}): void {
+  addDoneCallback(callback: (future: Future<T>) => void, options: { context?: Context } = noOptions): void {
     if (typeof callback !== "function") throw badArgument("addDoneCallback", "a function", callback);
+    if (options !== noOptions) checkOptions(options, "addDoneCallback");
     this.addCallback(new DoneCallback(this, callback as (future: Future<unknown>) => void, options.context));
   }
 
@@ -287,8 +290,6 @@ export class Future<T = unknown> extends Awaitable<T> {
 export function isFuture(value: unknown): value is Future {
   return value instanceof Future;
 }
-
-const noOptions = {};
 
 function isErrorClass(value: unknown): value is new () => Error {
   return typeof value === "function" && value.prototype instanceof Error;

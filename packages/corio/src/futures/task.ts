@@ -16,6 +16,7 @@ import type { CancelOptions, FutureState } from "./future.ts";
 import { RootStrand } from "./generator-strand.ts";
 import type { Sink } from "./generator-strand.ts";
 import type { NativeAwait } from "./native-await.ts";
+import { checkOptions, noOptions } from "./options.ts";
 import { enterSegment, leaveSegment, runningTask, swapSegmentContext } from "./running.ts";
 import { Strand } from "./strand.ts";
 
@@ -108,14 +109,22 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
    */
   constructor(
     coroutine: Coroutine<T>,
-    options: TaskOptions & { readonly loop?: EventLoop | undefined } = {},
-    loop: EventLoop | undefined = options.loop,
+    options: TaskOptions & { readonly loop?: EventLoop | undefined } = noOptions,
+    loop?: EventLoop,
   ) {
     if (!(coroutine instanceof Coroutine)) {
       throw badArgument("Task", "a coroutine", coroutine, "call the coroutine function, or use createTask");
     }
-    if (options.context !== undefined || options.signal !== undefined) checkOptions(coroutine, options);
-    super(loop);
+    if (options !== noOptions) {
+      try {
+        checkOptions(options, "createTask");
+      } catch (error) {
+        // Nothing has been done, and it will not run.
+        coroutine.close();
+        throw error;
+      }
+    }
+    super(loop ?? options.loop);
     this.#coroutine = coroutine;
     coroutine.claim();
     this.#name = ++tasksMade;
@@ -178,14 +187,13 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
    *
    * asyncio: `Task.cancel(msg)`; `reason` is the message and may be any value.
    */
-  override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+  override cancel(reason?: unknown, options?: CancelOptions): boolean {
     if (this.state !== PENDING) return false;
     this.#flags += ONE_CANCEL_REQUEST;
-    const requestedBy = options.requestedBy ?? runningTask()?.getName();
+    const requestedBy = options?.requestedBy ?? runningTask()?.getName();
     const details = { reason, requestedBy, requestedAt: this.loop.time() };
     const wasDelivered = this.abortSignal(details);
-    const relayed = requestedBy === undefined ? {} : { requestedBy };
-    if (this.#strands !== null && this.cancelStrands(reason, relayed)) return true;
+    if (this.#strands !== null && this.cancelStrands(reason, details)) return true;
     if (wasDelivered && this.#strands === null) return true;
     this.setFlag(MUST_CANCEL, true);
     this.rareFields().cancelDetails = details;
@@ -410,9 +418,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     }
     this.addStrand(strand, future);
     future.addCallback(strand);
-    if (this.mustCancel && future.cancel(this.#rare?.cancelDetails?.reason, this.relayedOptions())) {
-      this.setFlag(MUST_CANCEL, false);
-    }
+    if (this.mustCancel && this.relayCancel(future)) this.setFlag(MUST_CANCEL, false);
   }
 
   /** `strand` goes on in the next iteration. @internal */
@@ -550,9 +556,10 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     return accepted;
   }
 
-  private relayedOptions(): CancelOptions {
-    const requestedBy = this.#rare?.cancelDetails?.requestedBy;
-    return requestedBy === undefined ? {} : { requestedBy };
+  /** Passes on the request that `mustCancel` stands for. */
+  private relayCancel(future: Future): boolean {
+    const details: CancelDetails = this.#rare?.cancelDetails ?? noOptions;
+    return future.cancel(details.reason, details);
   }
 
   private takeCancel(): unknown {
@@ -660,19 +667,6 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     };
     return this.#rare;
   }
-}
-
-/** Refuses bad options while nothing has been done; the coroutine is closed, since it will not run. */
-function checkOptions(coroutine: Coroutine, { context, signal }: TaskOptions): void {
-  const isContext = context === undefined || context instanceof Context;
-  if (isContext && (signal === undefined || isSignal(signal))) return;
-  coroutine.close();
-  if (!isContext) throw badArgument("createTask: context", "a Context", context);
-  throw badArgument("createTask: signal", "an AbortSignal", signal);
-}
-
-function isSignal(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "aborted" in value && "addEventListener" in value;
 }
 
 function nativeBodyReturned(value: unknown): void {

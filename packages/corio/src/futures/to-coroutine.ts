@@ -1,4 +1,4 @@
-import { badArgument } from "../errors.ts";
+import { badArgument, isObject } from "../errors.ts";
 import type { Steps } from "./awaitable.ts";
 import { Coroutine, isGeneratorFunction, GeneratorCoroutine, NativeCoroutine } from "./coroutine.ts";
 import { Future } from "./future.ts";
@@ -29,7 +29,7 @@ function* waitForFuture<T>(future: Future<T>): Generator<object, T, unknown> {
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
-    ((typeof value === "object" && value !== null) || typeof value === "function") &&
+    (isObject(value) || typeof value === "function") &&
     typeof (value as { then?: unknown }).then === "function"
   );
 }

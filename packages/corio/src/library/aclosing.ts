@@ -1,4 +1,4 @@
-import { badArgument } from "../errors.ts";
+import { badArgument, isObject } from "../errors.ts";
 
 /** What `aclosing` can close: anything with an asynchronous `return`, as async generators have. */
 export interface AsyncClosable {
@@ -44,6 +44,7 @@ export async function aclosing<Closable extends AsyncClosable, T>(
   generator: Closable,
   body: (generator: Closable) => T | PromiseLike<T>,
 ): Promise<T> {
+  if (!isObject(generator)) throw badArgument("aclosing", "an async generator", generator);
   if (typeof body !== "function") throw badArgument("aclosing", "a function as its second argument", body);
   try {
     return await body(generator);

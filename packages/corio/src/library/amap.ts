@@ -1,4 +1,4 @@
-import { badArgument, isCancelledError, RuntimeError, ValueError } from "../errors.ts";
+import { badArgument, isCancelledError, isObject, RuntimeError, ValueError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import { FINISHED, Future, PENDING } from "../futures/future.ts";
@@ -155,10 +155,6 @@ function check(where: string, items: unknown, mapper: unknown, options: unknown)
   if (concurrency < 1 || (concurrency !== Infinity && !Number.isInteger(concurrency))) {
     throw new ValueError(`${where}: concurrency is an integer from 1 on, or Infinity, got ${concurrency}`);
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

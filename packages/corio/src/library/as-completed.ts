@@ -6,6 +6,7 @@ import { getEventLoop } from "../futures/event-loop.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import { Future } from "../futures/future.ts";
 import type { FutureCallback } from "../futures/future.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
 import { Operation } from "../futures/operation.ts";
 import type { Task } from "../futures/task.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
@@ -66,14 +67,14 @@ export type CompletedFuture<W> = W extends Future<infer _> ? W : Future<ResultOf
  */
 export function asCompleted<const W extends Waitable<unknown>>(
   waitables: Iterable<W>,
-  options: AsCompletedOptions = {},
+  options: AsCompletedOptions = noOptions,
 ): AsCompleted<W> {
   if (isThenable(waitables) || !isIterable(waitables)) {
-    if (waitables instanceof Coroutine) waitables.close();
     throw badArgument("asCompleted", "an array, or another iterable, of awaitables", waitables);
   }
   const given = withoutRepetitions(waitables);
   try {
+    checkOptions(options, "asCompleted");
     const seconds = toLimit(options.timeout);
     const loop = getEventLoop();
     for (const each of given) check(each, loop);

@@ -2,6 +2,7 @@ import { host } from "#host";
 import { badArgument } from "../errors.ts";
 import { Future } from "../futures/future.ts";
 import { GeneratorStrand } from "../futures/generator-strand.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
 import { describeWaits } from "../futures/reports.ts";
 import { runningTask } from "../futures/running.ts";
 import { Task } from "../futures/task.ts";
@@ -35,8 +36,13 @@ export interface CallGraphOptions {
 /** Edges that no callback shows, such as from a task group's child to the task that owns the group. */
 const addedAwaiters = new WeakMap<Future, Set<Future>>();
 
-/** Records that `waiter` waits for `future`, for call graphs. asyncio: `future_add_to_awaited_by`. */
+/**
+ * Records that `waiter` waits for `future`, for call graphs. As in asyncio, nothing happens unless both are futures.
+ *
+ * asyncio: `future_add_to_awaited_by`.
+ */
 export function futureAddToAwaitedBy(future: Future, waiter: Future): void {
+  if (!(future instanceof Future && waiter instanceof Future)) return;
   const awaiters = addedAwaiters.get(future);
   if (awaiters === undefined) addedAwaiters.set(future, new Set([waiter]));
   else awaiters.add(waiter);
@@ -82,12 +88,22 @@ export function awaitersOf(future: Future): Future[] {
  */
 export function captureCallGraph(
   future?: Future | null,
-  options: CallGraphOptions = {},
+  options: CallGraphOptions = noOptions,
 ): FutureCallGraph | null {
+  checkGraphOptions(options, "captureCallGraph");
   const subject = future ?? runningTask();
   if (subject === null) return null;
   if (!(subject instanceof Future)) throw badArgument("captureCallGraph", "a future or a task", subject);
   return capture(subject, options.limit, new Set());
+}
+
+function checkGraphOptions(options: object, where: string): void {
+  checkOptions(options, where);
+  const { limit, print } = options as { limit?: unknown; print?: unknown };
+  if (limit !== undefined && !Number.isInteger(limit))
+    throw badArgument(`${where}: limit`, "an integer", limit);
+  if (print !== undefined && typeof print !== "function")
+    throw badArgument(`${where}: print`, "a function", print);
 }
 
 function capture(future: Future, limit: number | undefined, path: Set<Future>): FutureCallGraph {
@@ -131,7 +147,11 @@ function limited(entries: FrameCallGraphEntry[], limit: number | undefined): Fra
  *
  * asyncio: `Task.get_stack`.
  */
-export function getStack(task: Task, options: { readonly limit?: number } = {}): FrameCallGraphEntry[] {
+export function getStack(
+  task: Task,
+  options: { readonly limit?: number } = noOptions,
+): FrameCallGraphEntry[] {
+  checkGraphOptions(options, "getStack");
   if (!(task instanceof Task)) throw badArgument("getStack", "a task", task);
   if (task.done()) return [];
   const innermostFirst = stackOf(task);
@@ -141,8 +161,9 @@ export function getStack(task: Task, options: { readonly limit?: number } = {}):
 /** Prints `getStack`, and what the task waits for. asyncio: `Task.print_stack`. */
 export function printStack(
   task: Task,
-  options: { readonly limit?: number; readonly print?: (text: string) => void } = {},
+  options: { readonly limit?: number; readonly print?: (text: string) => void } = noOptions,
 ): void {
+  checkGraphOptions(options, "printStack");
   const lines = getStack(task, options).map(
     ({ name, site }) => `  ${name}()${site === undefined ? "" : `\n${site}`}`,
   );
@@ -156,7 +177,7 @@ export function printStack(
 }
 
 /** The call graph as text. Empty outside of a task. asyncio: `format_call_graph`. */
-export function formatCallGraph(future?: Future | null, options: CallGraphOptions = {}): string {
+export function formatCallGraph(future?: Future | null, options: CallGraphOptions = noOptions): string {
   const graph = captureCallGraph(future, options);
   return graph === null ? "" : formatGraph(graph, 0).join("\n");
 }
@@ -186,8 +207,9 @@ function formatGraph(graph: FutureCallGraph, level: number): string[] {
 /** Prints the call graph to the console's error stream, or with `print`. asyncio: `print_call_graph`. */
 export function printCallGraph(
   future?: Future | null,
-  options: CallGraphOptions & { readonly print?: (text: string) => void } = {},
+  options: CallGraphOptions & { readonly print?: (text: string) => void } = noOptions,
 ): void {
+  checkGraphOptions(options, "printCallGraph");
   const print =
     options.print ??
     ((text: string): void => {

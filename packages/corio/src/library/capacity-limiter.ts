@@ -1,4 +1,4 @@
-import { badArgument, RuntimeError, ValueError, WouldBlock } from "../errors.ts";
+import { badArgument, isObject, RuntimeError, ValueError, WouldBlock } from "../errors.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import type { Future } from "../futures/future.ts";
@@ -313,7 +313,7 @@ function checkTotal(total: number): number {
 }
 
 function checkBorrower(where: string, borrower: unknown): void {
-  if ((typeof borrower === "object" && borrower !== null) || typeof borrower === "function") return;
+  if (isObject(borrower) || typeof borrower === "function") return;
   throw badArgument(`CapacityLimiter.${where}`, "an object as the borrower", borrower);
 }
 

@@ -1,6 +1,7 @@
 import { RuntimeError } from "../errors.ts";
 import { Coroutine } from "../futures/coroutine.ts";
 import { getLoop } from "../futures/get-loop.ts";
+import { checkOptions } from "../futures/options.ts";
 import { runningTask } from "../futures/running.ts";
 import type { Task, TaskOptions } from "../futures/task.ts";
 import type { CoroutineLike } from "../futures/to-coroutine.ts";
@@ -53,6 +54,7 @@ export function currentTask(): Task | null {
 
 /** The tasks of the running loop, or of `loop`, that are not done. asyncio: `all_tasks`. */
 export function allTasks(loop: EventLoop = getLoop()): Set<Task> {
+  checkOptions({ loop }, "allTasks");
   return new Set(loop.tasks());
 }
 

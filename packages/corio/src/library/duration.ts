@@ -1,4 +1,4 @@
-import { badArgument, ValueError } from "../errors.ts";
+import { badArgument, isObject, ValueError } from "../errors.ts";
 
 /** A length of time in parts, as `Temporal.Duration` takes them; missing parts are 0. */
 export interface DurationParts {
@@ -40,7 +40,7 @@ export function toSeconds(duration: Duration, where: string): number {
     if (Number.isNaN(duration)) throw new ValueError(`${where} expects a duration, got NaN`);
     return duration;
   }
-  if (typeof duration !== "object" || (duration as unknown) === null) {
+  if (!isObject(duration)) {
     throw badArgument(where, "a number of seconds or an object such as { minutes: 1 }", duration);
   }
   let total = 0;

@@ -17,7 +17,10 @@ export type TaskConstructor = new <T>(
  * asyncio: `create_eager_task_factory`.
  */
 export function createEagerTaskFactory(taskConstructor: TaskConstructor): TaskFactory {
-  if (typeof taskConstructor !== "function")
+  if (
+    taskConstructor !== Task &&
+    !((taskConstructor as Partial<typeof Task> | null)?.prototype instanceof Task)
+  )
     throw badArgument("createEagerTaskFactory", "a task class", taskConstructor);
   return (loop, coroutine, options) => new taskConstructor(coroutine, { eagerStart: true, ...options, loop });
 }

@@ -1,4 +1,4 @@
-import { badArgument } from "../errors.ts";
+import { badArgument, isObject } from "../errors.ts";
 
 /**
  * What `once` and `on` need of the web's EventTargets: DOM nodes, `AbortSignal`, `WebSocket`, `MessagePort` …
@@ -59,14 +59,16 @@ export function isEventTarget(source: object): source is EventTargetLike {
 
 /** Throws unless `source` and `name` are what can be listened to. */
 export function checkEventSource(source: unknown, name: unknown, where: string): void {
-  if (
-    typeof source !== "object" ||
-    source === null ||
-    !(isEventTarget(source) || (isMethod(source, "on") && isMethod(source, "off")))
-  ) {
+  if (!isObject(source) || !(isEventTarget(source) || (isMethod(source, "on") && isMethod(source, "off")))) {
     throw badArgument(where, "an EventTarget (addEventListener) or an event emitter (on, off)", source);
   }
-  if (typeof name !== "string" && typeof name !== "symbol") throw badArgument(where, "an event's name", name);
+  checkEventName(source, name, where);
+}
+
+/** Throws unless `source` can have events of that name. The web's EventTargets know no symbols. */
+export function checkEventName(source: object, name: unknown, where: string): void {
+  if (typeof name === "string" || (typeof name === "symbol" && !isEventTarget(source))) return;
+  throw badArgument(where, "an event's name", name);
 }
 
 function isMethod(source: object, name: string): boolean {

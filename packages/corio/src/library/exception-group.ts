@@ -1,4 +1,4 @@
-import { badArgument, ValueError } from "../errors.ts";
+import { badArgument, isObject, ValueError } from "../errors.ts";
 
 /** A class whose instances are meant, by `instanceof`. */
 export type ErrorClass = abstract new (...parameters: never) => unknown;
@@ -62,7 +62,7 @@ export class ExceptionGroup<E = unknown> extends AggregateError {
 
   /** Also true for groups that another copy of the package made. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (typeof value !== "object" || value === null) return false;
+    if (!isObject(value)) return false;
     // A program's own subclasses go by their prototype chain as usual.
     if (this !== ExceptionGroup) return Object.prototype.isPrototypeOf.call(this.prototype as object, value);
     const brands = (value as { [BRANDS]?: unknown })[BRANDS];

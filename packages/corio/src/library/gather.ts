@@ -1,4 +1,4 @@
-import { badArgument, makeCancelledError, ValueError } from "../errors.ts";
+import { badArgument, isObject, makeCancelledError, ValueError } from "../errors.ts";
 import { Coroutine } from "../futures/coroutine.ts";
 import { ensureFuture } from "../futures/ensure-future.ts";
 import type { Waitable } from "../futures/ensure-future.ts";
@@ -6,6 +6,7 @@ import { getEventLoop } from "../futures/event-loop.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import { FAILED_UNSEEN, FINISHED, Future, PENDING } from "../futures/future.ts";
 import type { CancelOptions, FutureCallback } from "../futures/future.ts";
+import { noOptions } from "../futures/options.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
 
 /** The result of what can be waited for. */
@@ -67,18 +68,19 @@ export function gather<const Waitables extends readonly Waitable<unknown>[]>(
 export function gather(...parameters: readonly unknown[]): Future<unknown[]> {
   const [first, second] = parameters;
   if (Array.isArray(first)) {
-    if (second !== undefined && (typeof second !== "object" || second === null || second instanceof Future)) {
-      throw badArgument("gather", "options after a list of awaitables", second);
-    }
-    const options = (second ?? {}) as GatherOptions;
-    return gatherAll(first as readonly Waitable<unknown>[], options.returnExceptions ?? false);
+    return gatherAll(first as readonly Waitable<unknown>[], second as GatherOptions | undefined);
   }
-  return gatherAll(parameters as readonly Waitable<unknown>[], false);
+  return gatherAll(parameters as readonly Waitable<unknown>[]);
 }
 
-function gatherAll(waitables: readonly Waitable<unknown>[], returnExceptions: boolean): Future<unknown[]> {
+function gatherAll(
+  waitables: readonly Waitable<unknown>[],
+  options: GatherOptions = noOptions,
+): Future<unknown[]> {
   let loop: EventLoop;
   try {
+    if (!isObject(options) || Array.isArray(options) || isThenable(options))
+      throw badArgument("gather", "options after a list of awaitables", options);
     loop = loopOf(waitables);
     for (const waitable of waitables) check(waitable, loop);
   } catch (error) {
@@ -91,7 +93,7 @@ function gatherAll(waitables: readonly Waitable<unknown>[], returnExceptions: bo
     done.setResult([]);
     return done;
   }
-  return new GatherFuture(loop, waitables, returnExceptions);
+  return new GatherFuture(loop, waitables, options.returnExceptions ?? false);
 }
 
 /** Gives the same future where the same awaitable is given twice. A function makes one each time. */
@@ -161,11 +163,11 @@ class GatherFuture extends Future<unknown[]> {
   }
 
   /** Cancels every child that is not done; the gather ends when all of them have. */
-  override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+  override cancel(reason?: unknown, options?: CancelOptions): boolean {
     if (this.state !== PENDING) return false;
     let accepted = false;
     for (const child of this.#children) if (child.cancel(reason, options)) accepted = true;
-    if (accepted) this.#cancelRequest = { reason, requestedBy: options.requestedBy };
+    if (accepted) this.#cancelRequest = { reason, requestedBy: options?.requestedBy };
     return accepted;
   }
 

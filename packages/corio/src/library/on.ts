@@ -1,5 +1,6 @@
 import { badArgument } from "../errors.ts";
-import { checkEventSource, isEventTarget, listen } from "./event-source.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
+import { checkEventName, checkEventSource, isEventTarget, listen } from "./event-source.ts";
 import type { EmitterLike, EventOf, EventTargetLike } from "./event-source.ts";
 import { EventStream } from "./event-stream.ts";
 import type { BufferOptions } from "./event-stream.ts";
@@ -59,11 +60,13 @@ export function on<Parameters extends readonly unknown[] = readonly unknown[]>(
 export function on(
   source: EventTargetLike | EmitterLike,
   name: string | symbol,
-  options: OnOptions = {},
+  options: OnOptions = noOptions,
 ): EventStream<unknown> {
   checkEventSource(source, name, "on");
+  checkOptions(options, "on");
   const closing: unknown = options.close ?? [];
   if (!Array.isArray(closing)) throw badArgument("on: close", "an array of names of events", closing);
+  for (const end of closing as unknown[]) checkEventName(source, end, "on: close");
   const undo: (() => void)[] = [];
   const stream = new EventStream<unknown>(
     {

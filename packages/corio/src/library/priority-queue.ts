@@ -1,4 +1,4 @@
-import { ArgumentTypeError, badArgument, describeValue } from "../errors.ts";
+import { ArgumentTypeError, badArgument, describeValue, isObject } from "../errors.ts";
 import { BinaryHeap } from "./binary-heap.ts";
 import type { Compare } from "./binary-heap.ts";
 import { Queue } from "./queue.ts";
@@ -43,8 +43,7 @@ export class PriorityQueue<T = unknown> extends Queue<T> {
    * `ArgumentTypeError` when the size is not a number or `compare` not a function.
    */
   constructor(maxsize: number | PriorityQueueOptions<T> = 0, compare?: Compare<T>) {
-    const wanted: unknown =
-      compare ?? (typeof maxsize === "object" ? maxsize.compare : undefined) ?? compareByValue;
+    const wanted: unknown = compare ?? (isObject(maxsize) ? maxsize.compare : undefined) ?? compareByValue;
     if (typeof wanted !== "function") throw badArgument("PriorityQueue", "a compare function", wanted);
     super(maxsize, new BinaryHeap<T>(wanted as Compare<T>));
   }

@@ -1,4 +1,4 @@
-import { badArgument, QueueEmpty, QueueFull, QueueShutDown, ValueError } from "../errors.ts";
+import { badArgument, isObject, QueueEmpty, QueueFull, QueueShutDown, ValueError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
@@ -106,7 +106,7 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
    * Throws `ArgumentTypeError` when the size is not a number.
    */
   constructor(maxsize: number | QueueOptions = 0, store: QueueStore<T> = new Ring<T>()) {
-    const size: unknown = typeof maxsize === "object" ? (maxsize.maxsize ?? 0) : maxsize;
+    const size: unknown = isObject(maxsize) ? (maxsize.maxsize ?? 0) : maxsize;
     const kind = this[Symbol.toStringTag];
     if (typeof size !== "number" || Number.isNaN(size)) throw badArgument(kind, "a number as maxsize", size);
     this.#maxsize = size;
@@ -224,7 +224,7 @@ export class Queue<T = unknown> implements AsyncIterable<T, void, undefined> {
    * in either are woken up to do so. With `immediate` what is in the queue is thrown away and counts as finished.
    */
   shutdown(immediate: boolean | ShutdownOptions = false): void {
-    const isImmediate: unknown = typeof immediate === "object" ? (immediate.immediate ?? false) : immediate;
+    const isImmediate: unknown = isObject(immediate) ? (immediate.immediate ?? false) : immediate;
     if (typeof isImmediate !== "boolean") throw badArgument("shutdown", "true or false", isImmediate);
     this.#isShutDown = true;
     if (isImmediate) this.throwItemsAway();

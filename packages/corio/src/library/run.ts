@@ -1,3 +1,4 @@
+import { Coroutine } from "../futures/coroutine.ts";
 import type { Waitable } from "../futures/ensure-future.ts";
 import { Runner } from "./runner.ts";
 import type { RunnerOptions, RunnerRunOptions } from "./runner.ts";
@@ -30,14 +31,16 @@ export interface RunOptions extends RunnerOptions, RunnerRunOptions {}
  * World
  * ```
  */
-export function run<T>(main: Waitable<T>, options: RunOptions = {}): Promise<T> {
-  const runner = new Runner(options);
+export function run<T>(main: Waitable<T>, options?: RunOptions): Promise<T> {
+  let runner: Runner | undefined;
   let result: Promise<T>;
   try {
+    runner = new Runner(options);
     result = runner.run(main, options);
   } catch (error) {
     // Nothing has run: the loop that was made, if any, has no task to wait for.
-    void runner.close();
+    void runner?.close();
+    if (main instanceof Coroutine) main.close();
     throw error;
   }
   return closeAfter(runner, result);

@@ -2,12 +2,16 @@ import { host } from "#host";
 import { isCancelledError, KeyboardInterrupt, RuntimeError } from "../errors.ts";
 import { copyContext } from "../futures/context.ts";
 import type { Context } from "../futures/context.ts";
+import { Awaitable } from "../futures/awaitable.ts";
 import { Coroutine } from "../futures/coroutine.ts";
 import { ensureFuture } from "../futures/ensure-future.ts";
 import type { Waitable } from "../futures/ensure-future.ts";
 import { EventLoop } from "../futures/event-loop.ts";
-import { FAILED, FAILED_UNSEEN, Future } from "../futures/future.ts";
+import { FAILED } from "../futures/future.ts";
+import type { Future } from "../futures/future.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
 import { isInsideStep } from "../futures/running.ts";
+import { Task } from "../futures/task.ts";
 import { isThenable, toCoroutine } from "../futures/to-coroutine.ts";
 import type { CoroutineLike } from "../futures/to-coroutine.ts";
 import type { Clock } from "../loop/clock.ts";
@@ -69,7 +73,8 @@ export class Runner {
   #interrupts = 0;
 
   /** Runs nothing and makes no loop yet: that happens on first use. */
-  constructor(options: RunnerOptions = {}) {
+  constructor(options: RunnerOptions = noOptions) {
+    checkOptions(options, "Runner");
     this.#options = options;
   }
 
@@ -83,18 +88,16 @@ export class Runner {
    * Runs `main` to its end and gives its result. Throws `RuntimeError` at once when called inside a running task, or
    * while another `run` of this runner is under way.
    */
-  run<T>(main: Waitable<T>, options: RunnerRunOptions = {}): Promise<T> {
+  run<T>(main: Waitable<T>, options: RunnerRunOptions = noOptions): Promise<T> {
     try {
+      checkOptions(options, "run");
       if (isInsideStep()) {
         throw new RuntimeError(
           "run() cannot be called from a running task: await the coroutine, or createTask it",
           "CORIO_RUN_INSIDE_TASK",
         );
       }
-      this.#initialize();
-      if (this.#loop?.isRunning() === true) {
-        throw new RuntimeError("this runner is running already", "CORIO_RUN_INSIDE_TASK");
-      }
+      this.getLoop().requireRest();
     } catch (error) {
       if (main instanceof Coroutine) main.close();
       throw error;
@@ -132,23 +135,17 @@ export class Runner {
     if (this.#isClosed) throw new RuntimeError("this runner is closed", "CORIO_LOOP_CLOSED");
     if (this.#loop !== null) return;
     const { clock, debug, loopFactory } = this.#options;
-    this.#loop =
-      loopFactory?.() ??
-      new EventLoop({ ...(clock === undefined ? {} : { clock }), ...(debug === undefined ? {} : { debug }) });
-    if (loopFactory !== undefined && debug !== undefined) this.#loop.setDebug(debug);
+    const loop = loopFactory?.() ?? new EventLoop({ clock, debug });
+    checkOptions({ loop }, "loopFactory");
+    if (debug !== undefined) loop.setDebug(debug);
+    this.#loop = loop;
     this.#context = copyContext();
   }
 
   #mainTask<T>(main: Waitable<T>, options: RunnerRunOptions): Future<T> {
     const loop = this.#loop as EventLoop;
-    if (
-      !(main instanceof Future) &&
-      !(main instanceof Coroutine) &&
-      typeof main !== "function" &&
-      isThenable(main)
-    ) {
-      return ensureFuture<T>(main, { loop });
-    }
+    if (!(main instanceof Awaitable) && typeof main !== "function" && isThenable(main))
+      return ensureFuture<T>(main, loop);
     return loop.createTask(toCoroutine<T>(main as CoroutineLike<T>, "run"), {
       context: options.context ?? (this.#context as Context),
       signal: options.signal,
@@ -168,7 +165,7 @@ export class Runner {
     try {
       return await loop.complete(task);
     } catch (error) {
-      if (this.#interrupts > 0 && isCancelledError(error) && withdrawCancel(task) === 0) {
+      if (this.#interrupts > 0 && isCancelledError(error) && !(task instanceof Task && task.uncancel() > 0)) {
         throw new KeyboardInterrupt("interrupted by Ctrl-C", { cause: error });
       }
       throw error;
@@ -178,17 +175,13 @@ export class Runner {
   }
 }
 
-function withdrawCancel(future: Future): number {
-  return "uncancel" in future ? (future as unknown as { uncancel(): number }).uncancel() : 0;
-}
-
 async function cancelAllTasks(loop: EventLoop): Promise<void> {
   const tasks = loop.tasks();
   if (tasks.length === 0) return;
   for (const task of tasks) task.cancel(undefined, { requestedBy: "the end of run()" });
   await loop.complete(allDone(tasks, loop));
   for (const task of tasks) {
-    if (task.state !== FAILED && task.state !== FAILED_UNSEEN) continue;
+    if (task.state < FAILED) continue;
     loop.callExceptionHandler({
       message: "unhandled exception during run() shutdown",
       exception: task.exception(),

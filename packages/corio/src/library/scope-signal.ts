@@ -1,4 +1,3 @@
-import { badArgument } from "../errors.ts";
 import { followAbort, leaveAbort } from "../futures/abort-followers.ts";
 import type { Task } from "../futures/task.ts";
 
@@ -25,10 +24,4 @@ export class ScopeSignal {
     leaveAbort(this.#signal, this.#cancel);
     if (this.#isRequested) this.#task.uncancel();
   }
-}
-
-/** Throws unless `signal` is undefined or a signal. */
-export function checkSignal(signal: unknown, where: string): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw badArgument(`${where}: signal`, "an AbortSignal", signal);
 }

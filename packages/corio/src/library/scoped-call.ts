@@ -107,6 +107,5 @@ export class ScopedCall<S extends Scope, T> extends Coroutine<T> {
 /** Throws, for `where`, unless `body` is a function. */
 export function checkBody(body: unknown, where: string, advice?: string): void {
   if (typeof body === "function") return;
-  if (body instanceof Coroutine) body.close();
   throw badArgument(where, "a function as the block to run", body, isThenable(body) ? advice : undefined);
 }

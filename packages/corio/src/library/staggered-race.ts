@@ -4,9 +4,11 @@ import type { Steps } from "../futures/awaitable.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import { FINISHED, Future, PENDING } from "../futures/future.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
 import { Operation } from "../futures/operation.ts";
 import { runningTask } from "../futures/running.ts";
 import type { Task } from "../futures/task.ts";
+import { isThenable } from "../futures/to-coroutine.ts";
 import { callBody } from "./body-call.ts";
 import { toSeconds } from "./duration.ts";
 import type { Duration } from "./duration.ts";
@@ -66,13 +68,20 @@ export interface StaggeredRaceResult<T> {
 export function staggeredRace<T>(
   competitors: Iterable<Competitor<T>>,
   delay: Duration | null,
-  options: StaggeredRaceOptions = {},
+  options: StaggeredRaceOptions = noOptions,
 ): Coroutine<StaggeredRaceResult<T>> {
-  if (!isIterable(competitors)) {
+  if (isThenable(competitors) || !isIterable(competitors)) {
     throw badArgument("staggeredRace", "an array, or another iterable, of functions", competitors);
   }
+  checkOptions(options, "staggeredRace");
+  // What an iterable gives is seen only when it is its turn.
+  if (Array.isArray(competitors)) for (const each of competitors as unknown[]) checkCompetitor(each);
   const seconds = delay === null ? null : toSeconds(delay, "staggeredRace");
   return new StaggeredRace<T>(competitors, seconds, options.loop);
+}
+
+function checkCompetitor(competitor: unknown): void {
+  if (typeof competitor !== "function") throw badArgument("staggeredRace", "functions", competitor);
 }
 
 class StaggeredRace<T> extends Operation<StaggeredRaceResult<T>> {
@@ -127,7 +136,7 @@ class Race<T> {
         cancellation = error;
         const { reason, requestedBy } = error;
         for (const task of [...this.#running]) {
-          task.cancel(reason, requestedBy === undefined ? {} : { requestedBy });
+          task.cancel(reason, { requestedBy });
         }
       }
       this.#completion = null;
@@ -160,7 +169,7 @@ class Race<T> {
     const next = this.#competitors.next();
     if (next.done === true) return;
     const competitor: unknown = next.value;
-    if (typeof competitor !== "function") throw badArgument("staggeredRace", "functions", competitor);
+    checkCompetitor(competitor);
     const index = this.#exceptions.length;
     const failed = new Future<void>(this.#loop);
     this.#startRunner(failed);

@@ -4,12 +4,13 @@ import { Coroutine, isGeneratorFunction } from "../futures/coroutine.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import { CANCELLED, FINISHED, Future, PENDING } from "../futures/future.ts";
 import type { FutureCallback } from "../futures/future.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
 import { showAs } from "#host";
 import type { Task, TaskOptions } from "../futures/task.ts";
 import type { CoroutineLike } from "../futures/to-coroutine.ts";
 import { requireTask } from "./create-task.ts";
 import { ExceptionGroup } from "./exception-group.ts";
-import { checkSignal, ScopeSignal } from "./scope-signal.ts";
+import { ScopeSignal } from "./scope-signal.ts";
 import { popScope, pushScope } from "./scope-stack.ts";
 import type { StackedScope } from "./scope-stack.ts";
 import { checkBody, ScopedCall } from "./scoped-call.ts";
@@ -79,8 +80,8 @@ export class TaskGroup implements Scope, StackedScope {
   outerScope: StackedScope | null = null;
 
   /** The second parameter is corio's own: the task whose block `taskGroup` runs. */
-  constructor(options: TaskGroupOptions = {}, parent?: Task) {
-    checkSignal(options.signal, "TaskGroup");
+  constructor(options: TaskGroupOptions = noOptions, parent?: Task) {
+    checkOptions(options, "TaskGroup");
     this.#isExplicit = parent === undefined;
     this.#parent = parent ?? requireTask("TaskGroup");
     this.#loop = this.#parent.loop;
@@ -279,7 +280,7 @@ export class TaskGroup implements Scope, StackedScope {
     if (parent.cancelling() > 0) {
       const requestedBy = requesterOf(this.#lateCancellation ?? this.#cancellation);
       parent.uncancel();
-      parent.cancel(undefined, requestedBy === undefined ? {} : { requestedBy });
+      parent.cancel(undefined, { requestedBy });
     }
     return { error: new ExceptionGroup("unhandled errors in a TaskGroup", errors) };
   }
@@ -385,9 +386,12 @@ export function taskGroup<T>(
   body: (group: TaskGroup) => T | PromiseLike<T>,
   options?: TaskGroupOptions,
 ): Coroutine<T>;
-export function taskGroup<T>(body: ScopeBody<TaskGroup, T>, options: TaskGroupOptions = {}): Coroutine<T> {
+export function taskGroup<T>(
+  body: ScopeBody<TaskGroup, T>,
+  options: TaskGroupOptions = noOptions,
+): Coroutine<T> {
   checkBody(body, "taskGroup");
-  checkSignal(options.signal, "taskGroup");
+  checkOptions(options, "taskGroup");
   const enter = (task: Task): TaskGroup => new TaskGroup(options, task);
   return new ScopedCall<TaskGroup, T>("taskGroup", enter, body, !isGeneratorFunction(body));
 }

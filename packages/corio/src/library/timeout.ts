@@ -3,12 +3,13 @@ import type { Steps } from "../futures/awaitable.ts";
 import { isGeneratorFunction } from "../futures/coroutine.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
 import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
 import { DeadlineTimer } from "./deadline-timer.ts";
 import { toSeconds } from "./duration.ts";
 import type { Duration } from "./duration.ts";
-import { checkSignal, ScopeSignal } from "./scope-signal.ts";
+import { ScopeSignal } from "./scope-signal.ts";
 import { popScope, pushScope } from "./scope-stack.ts";
 import type { StackedScope } from "./scope-stack.ts";
 import { checkBody, ScopedCall } from "./scoped-call.ts";
@@ -216,10 +217,10 @@ export function timeout<T>(
 export function timeout<T>(
   delay: Duration | null,
   body: ScopeBody<Timeout, T>,
-  options: TimeoutOptions = {},
+  options: TimeoutOptions = noOptions,
 ): Coroutine<T> {
   checkBody(body, "timeout", "to limit one awaitable use waitFor(awaitable, delay)");
-  checkSignal(options.signal, "timeout");
+  checkOptions(options, "timeout");
   return new TimeoutCall<T>(
     "timeout",
     delay === null ? null : toSeconds(delay, "timeout"),
@@ -269,10 +270,10 @@ export function timeoutAt<T>(
 export function timeoutAt<T>(
   when: number | null,
   body: ScopeBody<Timeout, T>,
-  options: TimeoutOptions = {},
+  options: TimeoutOptions = noOptions,
 ): Coroutine<T> {
   checkBody(body, "timeoutAt");
-  checkSignal(options.signal, "timeoutAt");
+  checkOptions(options, "timeoutAt");
   checkTime(when, "timeoutAt");
   return new TimeoutCall<T>("timeoutAt", when, false, body, options);
 }
@@ -284,7 +285,7 @@ export class TimeoutCall<T> extends ScopedCall<Timeout, T> {
     time: number | null,
     isDelay: boolean,
     body: ScopeBody<Timeout, T>,
-    options: TimeoutOptions = {},
+    options: TimeoutOptions = noOptions,
     isNative?: boolean,
   ) {
     const enter = (task: Task): Timeout => {

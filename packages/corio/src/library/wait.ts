@@ -1,9 +1,10 @@
-import { badArgument, ValueError } from "../errors.ts";
+import { badArgument, describeValue, ValueError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import { Coroutine } from "../futures/coroutine.ts";
 import { ensureFuture } from "../futures/ensure-future.ts";
 import { CANCELLED, FINISHED, Future, PENDING } from "../futures/future.ts";
 import type { FutureCallback } from "../futures/future.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
 import { Operation } from "../futures/operation.ts";
 import type { Task } from "../futures/task.ts";
 import { isThenable } from "../futures/to-coroutine.ts";
@@ -72,13 +73,14 @@ export interface WaitResult<F> {
  */
 export function wait<const W extends PromiseLike<unknown>>(
   waitables: Iterable<W>,
-  options: WaitOptions = {},
+  options: WaitOptions = noOptions,
 ): Coroutine<WaitResult<FutureOf<W>>> {
+  checkOptions(options, "wait");
   const given = listOf(waitables);
   const { timeout = null, returnWhen = ALL_COMPLETED } = options;
   if (given.length === 0) throw new ValueError("wait expects at least one future, got none");
   if (!isReturnWhen(returnWhen)) {
-    throw new ValueError(`wait: returnWhen is one of ${kinds.join(", ")}, got ${String(returnWhen)}`);
+    throw new ValueError(`wait: returnWhen is one of ${kinds.join(", ")}, got ${describeValue(returnWhen)}`);
   }
   const seconds = timeout === null ? null : toSeconds(timeout, "wait");
   return new Wait<FutureOf<W>>(given, seconds, returnWhen);
@@ -93,12 +95,12 @@ function isReturnWhen(value: unknown): value is ReturnWhen {
 /** All or nothing: when one thing cannot be waited for, coroutines among the others count as dealt with. */
 function listOf(waitables: unknown): PromiseLike<unknown>[] {
   if (isThenable(waitables) || !isIterable(waitables)) {
-    if (waitables instanceof Coroutine) waitables.close();
     throw badArgument("wait", "an array, or another iterable, of futures", waitables);
   }
   const given = [...new Set(waitables)];
-  const wrong = given.find((each) => each instanceof Coroutine || !isThenable(each));
-  if (wrong === undefined) return given as PromiseLike<unknown>[];
+  const place = given.findIndex((each) => each instanceof Coroutine || !isThenable(each));
+  if (place === -1) return given as PromiseLike<unknown>[];
+  const wrong = given[place];
   for (const each of given) if (each instanceof Coroutine) each.close();
   const advice = wrong instanceof Coroutine ? "make a task of the coroutine with createTask" : undefined;
   throw badArgument("wait", "futures, tasks or promises", wrong, advice);

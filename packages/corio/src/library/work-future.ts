@@ -58,11 +58,11 @@ export abstract class WorkFuture<T> extends Future<T> {
     else this.settle(CANCELLED, this.#cancelled);
   }
 
-  override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+  override cancel(reason?: unknown, options?: CancelOptions): boolean {
     if (this.state !== PENDING) return false;
     if (this.#request === null) {
-      this.#request = { reason, requestedBy: options.requestedBy, requestedAt: this.loop.time() };
-      this.#cancelled = this.makeCancelled(reason, options.requestedBy);
+      this.#request = { reason, requestedBy: options?.requestedBy, requestedAt: this.loop.time() };
+      this.#cancelled = this.makeCancelled(reason, options?.requestedBy);
       this.requestEnd(this.#cancelled);
     }
     return true;

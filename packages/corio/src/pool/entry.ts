@@ -5,6 +5,8 @@ export class Entry<R> {
   idleSince: number;
   /** The pool was closed by force and has destroyed it under its holder. */
   isRevoked = false;
+  /** The program could not say whether it is broken or clean. */
+  isDoubtful = false;
 
   constructor(resource: R, now: number) {
     this.resource = resource;

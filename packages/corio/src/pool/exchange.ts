@@ -1,4 +1,4 @@
-import { badArgument } from "../errors.ts";
+import { badArgument, isObject } from "../errors.ts";
 import type { Coroutine } from "../futures/coroutine.ts";
 import type { Future } from "../futures/future.ts";
 import type { TimerHandle } from "../futures/handle.ts";
@@ -96,7 +96,16 @@ export function exchange<T>(
   options: ExchangeOptions | (() => ExchangeOptions),
 ): Coroutine<T> {
   if (typeof send !== "function") throw badArgument("exchange", "a function that sends the request", send);
+  if (typeof options !== "function") checkExchange(options);
   return new Exchange<T>(send, options);
+}
+
+function checkExchange(options: unknown): void {
+  if (!isObject(options)) throw badArgument("exchange", "an object with options", options);
+  const { cancel, drop } = options as { cancel?: unknown; drop?: unknown };
+  if (cancel !== null && typeof cancel !== "function")
+    throw badArgument("exchange: cancel", "a function or null", cancel);
+  if (typeof drop !== "function") throw badArgument("exchange: drop", "a function", drop);
 }
 
 class Exchange<T> extends Operation<T> {
@@ -136,6 +145,7 @@ export class Answer<T> extends WorkFuture<T> implements FlightListener<T> {
 
   /** Sends the request. What `send` throws is thrown, and so is what the options have wrong, before it. */
   begin(send: () => PromiseLike<T>, options: ExchangeOptions): void {
+    checkExchange(options);
     this.#options = options;
     const { cancelTimeout, answerTimeout } = options;
     this.#cancelSeconds = toSeconds(cancelTimeout, "exchange: cancelTimeout");
@@ -222,11 +232,16 @@ export class Answer<T> extends WorkFuture<T> implements FlightListener<T> {
       await Promise.race([call(terminate), secondLimit.over]);
       secondLimit.stop();
     }
-    drop(
-      this.#isAnswered
-        ? `the command that cancels its request did not end within ${seconds} s`
-        : `its request was to end, and did not within ${seconds} s`,
-    );
+    try {
+      drop(
+        this.#isAnswered
+          ? `the command that cancels its request did not end within ${seconds} s`
+          : `its request was to end, and did not within ${seconds} s`,
+      );
+    } catch (exception) {
+      // The answer, if it comes, is the task's all the same.
+      this.loop.callExceptionHandler({ message: "exchange: drop failed", exception });
+    }
   }
 
   #timer(seconds: number): Timer {

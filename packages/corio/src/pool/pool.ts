@@ -1,10 +1,18 @@
-import { badArgument, isCancelledError, RuntimeError, TimeoutError, ValueError } from "../errors.ts";
+import {
+  badArgument,
+  isCancelledError,
+  isObject,
+  RuntimeError,
+  TimeoutError,
+  ValueError,
+} from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import { GeneratorCoroutine, isGeneratorFunction } from "../futures/coroutine.ts";
 import type { Body, Coroutine } from "../futures/coroutine.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
 import type { Future } from "../futures/future.ts";
 import { getLoop } from "../futures/get-loop.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
 import { Operation } from "../futures/operation.ts";
 import { showAs } from "#host";
 import type { Task } from "../futures/task.ts";
@@ -44,9 +52,15 @@ export interface PoolOptions<R> {
   readonly validate?: WithBody<[resource: R], boolean> | undefined;
   /** Seconds that a resource may have been idle and still be lent without `validate`. Default 0: always validate. */
   readonly validateAfter?: Duration | undefined;
-  /** Whether a resource is known to be useless; asked whenever it changes hands, so it must be quick. */
+  /**
+   * Whether a resource is known to be useless; asked whenever it changes hands, so it must be quick. When it throws, the
+   * resource is destroyed, and the error reported to the loop's exception handler.
+   */
   readonly isBroken?: ((resource: R) => boolean) | undefined;
-  /** Whether a resource that comes back needs no `reset`. Default: never, if there is a `reset`. */
+  /**
+   * Whether a resource that comes back needs no `reset`. Default: never, if there is a `reset`. When it throws, the
+   * resource is destroyed, and the error reported to the loop's exception handler.
+   */
   readonly isClean?: ((resource: R) => boolean) | undefined;
   /** Makes a resource that comes back as good as new. When it gives false, or throws, the resource is destroyed. */
   readonly reset?: WithBody<[resource: R], unknown> | undefined;
@@ -189,11 +203,14 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
 
   /** Makes no resource yet. */
   constructor(options: PoolOptions<R>) {
-    if (typeof options !== "object" || (options as unknown) === null)
-      throw badArgument("Pool", "an object with create and destroy", options);
+    if (!isObject(options)) throw badArgument("Pool", "an object with create and destroy", options);
     for (const required of ["create", "destroy"] as const) {
       if (typeof options[required] !== "function")
         throw badArgument(`Pool: ${required}`, "a function", options[required]);
+    }
+    for (const optional of ["validate", "isBroken", "isClean", "reset"] as const) {
+      if (options[optional] !== undefined && typeof options[optional] !== "function")
+        throw badArgument(`Pool: ${optional}`, "a function", options[optional]);
     }
     this.#options = options;
     this.#name = options.name ?? "Pool";
@@ -238,7 +255,7 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
   with<T>(body: (resource: R) => Steps<T>, options?: PoolAcquireOptions): Coroutine<T>;
   // eslint-disable-next-line @typescript-eslint/unified-signatures -- of a union TypeScript could not infer T.
   with<T>(body: (resource: R) => T | PromiseLike<T>, options?: PoolAcquireOptions): Coroutine<T>;
-  with<T>(body: WithBody<[resource: R], T>, options: PoolAcquireOptions = {}): Coroutine<T> {
+  with<T>(body: WithBody<[resource: R], T>, options: PoolAcquireOptions = noOptions): Coroutine<T> {
     if (typeof body !== "function") throw badArgument("with", "a function", body);
     return new With<R, T>(this, this.#timeoutOf(options), body);
   }
@@ -296,7 +313,9 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
     return new PooledExchange<R, T>(this, { send, optionsOf }, this.#timeoutOf(options));
   }
 
-  #timeoutOf({ timeout }: PoolAcquireOptions): number | null {
+  #timeoutOf(options: PoolAcquireOptions): number | null {
+    checkOptions(options, "Pool.acquire");
+    const { timeout } = options;
     return timeout === undefined ? this.#acquireTimeout : waitTime(timeout, "Pool.acquire: timeout");
   }
 
@@ -344,7 +363,7 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
   /** @internal */
   passOn(entry: Entry<R>, loop: EventLoop): void {
     if (entry.isRevoked) return;
-    if (this.#isClosed || this.#isSpent(entry)) this.giveUp(entry, loop);
+    if (this.#isClosed || this.#isSpent(entry, loop)) this.giveUp(entry, loop);
     else this.#handOn(entry, loop);
   }
 
@@ -352,12 +371,10 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
 
   /** @internal */
   takeBackNow(entry: Entry<R>, giver: EventLoop | undefined): boolean {
-    const { reset, isClean } = this.#options;
     if (entry.isRevoked) return true;
-    if (this.#isClosed || this.#isSpent(entry)) return false;
-    if (reset !== undefined && !(isClean?.(entry.resource) ?? false)) return false;
     const loop = this.#waiters.firstTurn?.loop ?? giver;
-    if (loop === undefined) return false;
+    if (loop === undefined || this.#isClosed || this.#isSpent(entry, giver ?? loop)) return false;
+    if (this.#options.reset !== undefined && !this.#says("isClean", entry, giver ?? loop)) return false;
     this.#handOn(entry, loop);
     return true;
   }
@@ -369,11 +386,11 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
     this.#resetting++;
     let isFit = false;
     try {
-      isFit = !isBroken && !this.#isClosed && !this.#isSpent(entry) && (yield* this.#reset(entry));
+      isFit = !isBroken && !this.#isClosed && !this.#isSpent(entry, getLoop()) && (yield* this.#reset(entry));
     } finally {
       this.#resetting--;
       // Closed meanwhile, or lost the connection to whom it should ask.
-      if (isFit && !this.#isClosed && !this.#isSpent(entry)) this.#give(entry, getLoop());
+      if (isFit && !this.#isClosed && !this.#isSpent(entry, getLoop())) this.#give(entry, getLoop());
       else {
         // The place is free from now on: who waits need not wait until the end of the old one as well.
         this.#supply();
@@ -452,7 +469,7 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
 
   #takeIdle(loop: EventLoop): Entry<R> | null {
     for (let entry = this.#idle.pop(); entry !== undefined; entry = this.#idle.pop()) {
-      if (!this.#isSpent(entry)) return entry;
+      if (!this.#isSpent(entry, loop)) return entry;
       this.#destroyLater(entry, loop);
     }
     return null;
@@ -518,7 +535,7 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
       if (isCancelledError(error)) throw error;
     } finally {
       this.#checking.delete(entry);
-      if (isFit && !this.#isClosed && !this.#isSpent(entry)) this.#give(entry, loop);
+      if (isFit && !this.#isClosed && !this.#isSpent(entry, loop)) this.#give(entry, loop);
       else {
         this.#supply();
         yield* this.#destroy(entry);
@@ -529,9 +546,20 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
   // ── Ageing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Whether it must not be lent again. */
-  #isSpent(entry: Entry<R>): boolean {
-    if (this.#options.isBroken?.(entry.resource) ?? false) return true;
+  #isSpent(entry: Entry<R>, loop: EventLoop): boolean {
+    if (entry.isDoubtful || this.#says("isBroken", entry, loop)) return true;
     return this.#maxLifetime !== Infinity && this.#now() - entry.madeAt >= this.#maxLifetime;
+  }
+
+  /** What the program says of a resource. One of which it cannot say anything is not lent again. */
+  #says(name: "isBroken" | "isClean", entry: Entry<R>, loop: EventLoop): boolean {
+    try {
+      return this.#options[name]?.(entry.resource) ?? false;
+    } catch (exception) {
+      entry.isDoubtful = true;
+      loop.callExceptionHandler({ message: `${this.#name}: ${name} failed`, exception });
+      return name === "isBroken";
+    }
   }
 
   #expiry(entry: Entry<R>): number {
@@ -628,7 +656,8 @@ export class Pool<R> implements AsyncDisposable, TurnGiver<R>, Exchanger<R> {
    * Cancel safety: the pool stays closed to everybody, and what comes back is destroyed. To wait again, or no longer,
    * call `close` again.
    */
-  close(options: PoolCloseOptions = {}): Coroutine<void> {
+  close(options: PoolCloseOptions = noOptions): Coroutine<void> {
+    checkOptions(options, "Pool.close");
     const { timeout = null } = options;
     const seconds = timeout === null ? null : toSeconds(timeout, "Pool.close: timeout");
     return call("Pool.close", (task) => this.#close(task.loop, seconds));
@@ -750,8 +779,6 @@ function waitTime(duration: Duration | null, option: string): number | null {
   const seconds = limit(duration, option);
   return seconds === Infinity ? null : seconds;
 }
-
-const noOptions: PoolAcquireOptions = {};
 
 class Acquire<R> extends Operation<Lease<R>> {
   declare private readonly pool: Pool<R>;

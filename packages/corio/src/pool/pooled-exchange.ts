@@ -121,11 +121,11 @@ export class PooledAnswer<R, T> extends Answer<T> {
     this.#cleaning.addDoneCallback(settle);
   }
 
-  override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+  override cancel(reason?: unknown, options?: CancelOptions): boolean {
     if (this.#turn === null) return super.cancel(reason, options);
     this.#turn.withdraw();
     this.#turn = null;
-    this.settle(CANCELLED, this.makeCancelled(reason, options.requestedBy));
+    this.settle(CANCELLED, this.makeCancelled(reason, options?.requestedBy));
     return true;
   }
 

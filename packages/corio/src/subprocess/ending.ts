@@ -49,9 +49,9 @@ export class Ending extends HostWait<void> {
     this.#look();
   }
 
-  override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+  override cancel(reason?: unknown, options?: CancelOptions): boolean {
     if (this.state !== PENDING) return false;
-    this.#cancelled ??= this.makeCancelled(reason, options.requestedBy);
+    this.#cancelled ??= this.makeCancelled(reason, options?.requestedBy);
     this.#kill();
     return true;
   }

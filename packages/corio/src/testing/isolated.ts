@@ -1,5 +1,6 @@
-import { isCancelledError } from "../errors.ts";
+import { badArgument, isCancelledError, isObject } from "../errors.ts";
 import type { EventLoop, ExceptionContext } from "../futures/event-loop.ts";
+import { noOptions } from "../futures/options.ts";
 import { Runner } from "../library/runner.ts";
 import type { Clock } from "../loop/clock.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -51,8 +52,12 @@ export interface IsolatedOptions {
  */
 export function isolated(
   body: (fixture: Fixture) => unknown,
-  options: IsolatedOptions = {},
+  options: IsolatedOptions = noOptions,
 ): () => Promise<void> {
+  if (!isObject(options)) throw badArgument("isolated", "an object with options", options);
+  checkFunction(body, "isolated");
+  for (const name of ["clock", "setUp", "tearDown"] as const)
+    if (options[name] !== undefined) checkFunction(options[name], `isolated: ${name}`);
   return async () => {
     const clock = options.clock?.() ?? new VirtualClock();
     const runner = new Runner({ clock, debug: options.debug ?? true });
@@ -66,6 +71,7 @@ export function isolated(
       loop,
       clock,
       addCleanup: (cleanup) => {
+        checkFunction(cleanup, "addCleanup");
         cleanups.push(cleanup);
       },
     };
@@ -94,6 +100,10 @@ export function isolated(
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) throw new AggregateError(errors, `${errors.length.toString()} errors in one test`);
   };
+}
+
+function checkFunction(value: unknown, where: string): void {
+  if (typeof value !== "function") throw badArgument(where, "a function", value);
 }
 
 function unhandled(message: string, exception: unknown): Error {

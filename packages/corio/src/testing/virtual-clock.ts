@@ -1,4 +1,5 @@
 import { ValueError } from "../errors.ts";
+import { checkOptions, noOptions } from "../futures/options.ts";
 import { toSeconds } from "../library/duration.ts";
 import type { Duration } from "../library/duration.ts";
 import type { Clock } from "../loop/clock.ts";
@@ -44,9 +45,10 @@ export class VirtualClock implements Clock {
   /** How far `advance` allows the clock to go, when it does not jump by itself. */
   #limit: number;
 
-  /** Throws `ArgumentTypeError` or `ValueError` when `foreignGrace` is no duration. */
-  constructor(options: VirtualClockOptions = {}) {
-    this.#now = options.start ?? 0;
+  /** Throws `ArgumentTypeError` or `ValueError` when `start` or `foreignGrace` is no duration. */
+  constructor(options: VirtualClockOptions = noOptions) {
+    checkOptions(options, "VirtualClock");
+    this.#now = toSeconds(options.start ?? 0, "VirtualClock: start");
     this.#limit = this.#now;
     this.#autoJump = options.autoJump ?? true;
     this.foreignGrace = toSeconds(options.foreignGrace ?? 1, "VirtualClock: foreignGrace");

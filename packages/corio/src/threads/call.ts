@@ -56,7 +56,7 @@ export class Call<T> extends Future<T> {
     return 0;
   }
 
-  override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
+  override cancel(reason?: unknown, options?: CancelOptions): boolean {
     if (this.state !== PENDING) return false;
     const worker = this.worker;
     if (worker === null) {
@@ -75,7 +75,7 @@ export class Call<T> extends Future<T> {
         return true;
       case "wait":
         if (this.cancelRequest !== null) return true;
-        this.cancelRequest = { reason, requestedBy: options.requestedBy, requestedAt: this.loop.time() };
+        this.cancelRequest = { reason, requestedBy: options?.requestedBy, requestedAt: this.loop.time() };
         this.tellWorker(reason, options);
         return true;
     }
@@ -97,7 +97,7 @@ export class Call<T> extends Future<T> {
   }
 
   /** The function is to end early, if it looks. */
-  tellWorker(reason: unknown, options: CancelOptions): void {
+  tellWorker(reason: unknown, options?: CancelOptions): void {
     const { worker, id } = this;
     if (worker === null) return;
     for (const withdraw of worker.asks.values()) withdraw();
@@ -106,7 +106,7 @@ export class Call<T> extends Future<T> {
       type: "cancel",
       id,
       reason: typeof reason === "string" ? reason : reason instanceof Error ? reason.message : undefined,
-      requestedBy: options.requestedBy,
+      requestedBy: options?.requestedBy,
     });
   }
 

@@ -201,6 +201,35 @@ describe("an exchange", () => {
     assert.match(connection.log[2] ?? "", /^6 drop/);
   });
 
+  virtualTest(
+    "delivers its end although dropping the connection fails, and reports that",
+    async (connection) => {
+      const reports: unknown[] = [];
+      getRunningLoop().setExceptionHandler((_loop, { exception }) => reports.push(exception));
+      const failure = new RangeError("cannot drop");
+      const drop = (): never => {
+        throw failure;
+      };
+      const task = createTask(exchange(connection.send, { ...connection.options, drop }));
+      await sleep(1);
+      task.cancel();
+      await sleep(20);
+      assert.deepEqual(reports, [failure]);
+      connection.fail(new Error("connection closed"));
+      await cancelled(task);
+    },
+  );
+
+  virtualTest("refuses options that cannot be", async ({ send, options }) => {
+    assert.throws(() => exchange(send, null as never), ArgumentTypeError);
+    assert.throws(
+      () => exchange(send, { ...options, cancel: 5 as never }),
+      /exchange: cancel expects a function or/,
+    );
+    assert.throws(() => exchange(send, { ...options, drop: undefined as never }), /exchange: drop expects/);
+    await assert.rejects(createTask(exchange(send, () => null as never)), ArgumentTypeError);
+  });
+
   virtualTest("is cancelled when its answerTimeout is over", async (connection) => {
     const options = { ...connection.options, answerTimeout: 3 };
     const task = createTask(exchange(connection.send, options));

@@ -65,6 +65,15 @@ class Fixture {
   }
 }
 
+/** What reaches the running loop's exception handler. */
+function collectReports(): string[] {
+  const reports: string[] = [];
+  getRunningLoop().setExceptionHandler((_loop, { message, exception }) => {
+    reports.push(`${message}: ${String(exception)}`);
+  });
+  return reports;
+}
+
 const virtual = () => ({ clock: new VirtualClock() });
 
 describe("a pool", () => {
@@ -78,6 +87,12 @@ describe("a pool", () => {
     assert.throws(() => new Pool({ create, destroy, minSize: 3, maxSize: 2 }), /minSize to be at most/);
     assert.throws(() => new Pool({ create, destroy, maxIdle: "1" as never }), ArgumentTypeError);
     assert.throws(() => new Pool({ create, destroy }).with(1 as never), ArgumentTypeError);
+    assert.throws(
+      () => new Pool({ create, destroy, isBroken: 1 as never }),
+      /Pool: isBroken expects a function/,
+    );
+    assert.throws(() => new Pool({ create, destroy }).acquire(null as never), ArgumentTypeError);
+    assert.throws(() => new Pool({ create, destroy }).close(5 as never), ArgumentTypeError);
   });
 
   testScript("makes resources as they are needed, up to its size, and uses them again", function* () {
@@ -266,6 +281,42 @@ describe("giving back", () => {
       first.cancel();
       assert.equal(await second, 2);
     }, virtual()));
+});
+
+describe("a pool whose program cannot say what a resource is worth", () => {
+  for (const name of ["isBroken", "isClean"] as const) {
+    testScript(`destroys it when ${name} throws, reports that, and makes another`, function* () {
+      const reports = collectReports();
+      const failing = ({ number }: Resource): boolean => {
+        if (number === 1) throw new RangeError("who knows");
+        return name === "isClean";
+      };
+      const fixture = new Fixture({ [name]: failing, reset: () => undefined, maxSize: 1 });
+      assert.deepEqual(yield* wait(gather([fixture.user("a", 1), fixture.user("b", 1)])), [1, 2]);
+      assert.deepEqual(fixture.log, ["create 1", "a has 1", "destroy 1", "create 2", "b has 2"]);
+      assert.deepEqual(reports, [`Pool: ${name} failed: RangeError: who knows`]);
+      assert.equal(fixture.pool.statistics().size, 1);
+      yield* wait(fixture.pool.close());
+    });
+  }
+
+  testScript("also when it is idle", function* () {
+    const reports = collectReports();
+    let fails = false;
+    const isBroken = (): boolean => {
+      if (fails) throw new RangeError("who knows");
+      return false;
+    };
+    const fixture = new Fixture({ isBroken, maxSize: 1 });
+    yield* wait(fixture.user("a", 1));
+    fails = true;
+    const user = fixture.user("b", 1);
+    yield* wait(sleep(0.5));
+    fails = false;
+    assert.equal(yield* wait(user), 2);
+    assert.deepEqual(fixture.log, ["create 1", "a has 1", "destroy 1", "create 2", "b has 2"]);
+    assert.deepEqual(reports, ["Pool: isBroken failed: RangeError: who knows"]);
+  });
 });
 
 describe("a pool's acquireTimeout", () => {
