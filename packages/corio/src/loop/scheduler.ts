@@ -6,6 +6,7 @@ import { housekeeping } from "./housekeeping.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import type { Runnable, Timer } from "./runnable.ts";
 import { continueAfterStep, currentStepOwner, microtasks } from "./step.ts";
+import type { StepOwner } from "./step.ts";
 import { TimerHeap } from "./timer-heap.ts";
 
 /** Real seconds the loop may keep the thread before the host's own I/O gets a turn. */
@@ -184,10 +185,10 @@ export class Scheduler {
     this.#runIteration(true);
   }
 
-  get resumesInMicrotask(): boolean {
+  get resumesInMicrotask(): StepOwner | null | undefined {
     // A coroutine that the step has made and not begun may be the other one of two awaits.
-    if (housekeeping.isDue || (this.#left === 0 && this.#afterIteration.length > 0)) return false;
-    return this.#ready.first()?.resumesInMicrotask === true;
+    if (housekeeping.isDue || (this.#left === 0 && this.#afterIteration.length > 0)) return null;
+    return this.#ready.first()?.resumesInMicrotask;
   }
 
   #wake(): void {
