@@ -34,7 +34,7 @@ export interface FutureCallback extends Runnable {
 /** Options of `cancel`. */
 export interface CancelOptions {
   /** Who asks; by default the running task's name. Shown in the `CancelledError`. */
-  readonly requestedBy?: string;
+  readonly requestedBy?: string | undefined;
 }
 
 /**

@@ -54,7 +54,9 @@ const MUST_CANCEL = 1;
 const ON_FOREIGN_PROMISE = 2;
 const REMEMBERED_BY_HOST = 4;
 const STARTED = 8;
-const ONE_CANCEL_REQUEST = 16;
+/** A request for cancellation is being passed on to what the task waits for. */
+const IS_ASKED = 16;
+const ONE_CANCEL_REQUEST = 32;
 
 let tasksMade = 0;
 
@@ -180,17 +182,43 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
    */
   override cancel(reason?: unknown, options: CancelOptions = {}): boolean {
     if (this.state !== PENDING) return false;
-    this.#flags += ONE_CANCEL_REQUEST;
+    if ((this.#flags & IS_ASKED) !== 0) {
+      // By a listener to its signal, or by what it waits for, which waits for it.
+      this.#flags += ONE_CANCEL_REQUEST;
+      return true;
+    }
     const requestedBy = options.requestedBy ?? runningTask()?.getName();
     const details = { reason, requestedBy, requestedAt: this.loop.time() };
+    const asked: Task[] = [];
+    try {
+      // Tasks that wait for each other in a row may be too many for the stack.
+      for (let next: Task | null = this as unknown as Task; next !== null; next = next.ask(details)) {
+        asked.push(next);
+      }
+    } finally {
+      for (const task of asked) task.setFlag(IS_ASKED, false);
+    }
+    return true;
+  }
+
+  /** Counts a request and passes it on. Returns the task that has to be asked next. */
+  private ask(details: CancelDetails): Task | null {
+    this.#flags += ONE_CANCEL_REQUEST + IS_ASKED;
     const wasDelivered = this.abortSignal(details);
-    const relayed = requestedBy === undefined ? {} : { requestedBy };
-    if (this.#strands !== null && this.cancelStrands(reason, relayed)) return true;
-    if (wasDelivered && this.#strands === null) return true;
+    const strand = this.#strands;
+    const awaited = strand instanceof Strand ? strand.future : null;
+    if (awaited instanceof Task && awaited.state === PENDING && awaited.cancel === Task.prototype.cancel) {
+      if ((awaited.#flags & IS_ASKED) === 0) return awaited;
+      // They wait for each other, and would for ever: this one goes on.
+      awaited.dropCallback(strand as Strand);
+      this.#strands = null;
+      this.suspendOnYield(strand as Strand);
+    }
+    if (this.#strands === null ? wasDelivered : this.cancelStrands(details)) return null;
     this.setFlag(MUST_CANCEL, true);
     this.rareFields().cancelDetails = details;
     if (this.isOnForeignPromise) this.loop.watchStuckCancel(this);
-    return true;
+    return null;
   }
 
   /** How many cancellations were asked for and not taken back by `uncancel`. */
@@ -410,9 +438,8 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     }
     this.addStrand(strand, future);
     future.addCallback(strand);
-    if (this.mustCancel && future.cancel(this.#rare?.cancelDetails?.reason, this.relayedOptions())) {
-      this.setFlag(MUST_CANCEL, false);
-    }
+    const details = this.mustCancel ? this.rareFields().cancelDetails : null;
+    if (details !== null && future.cancel(details.reason, details)) this.setFlag(MUST_CANCEL, false);
   }
 
   /** `strand` goes on in the next iteration. @internal */
@@ -536,23 +563,19 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   // ── Cancelling ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Gives every strand its cancellation; false when there was none to take it. */
-  private cancelStrands(reason: unknown, options: CancelOptions): boolean {
-    if (this.#strands instanceof Strand) return this.#strands.future?.cancel(reason, options) ?? false;
+  private cancelStrands(details: CancelDetails): boolean {
+    const { reason } = details;
+    if (this.#strands instanceof Strand) return this.#strands.future?.cancel(reason, details) ?? false;
     let accepted = false;
     for (const strand of this.strands()) {
       if (strand.future === null) {
         // It only yields: it finds this when it is resumed.
         strand.future = new Future(this.loop);
-        strand.future.cancel(reason, options);
+        strand.future.cancel(reason, details);
         accepted = true;
-      } else if (strand.future.cancel(reason, options)) accepted = true;
+      } else if (strand.future.cancel(reason, details)) accepted = true;
     }
     return accepted;
-  }
-
-  private relayedOptions(): CancelOptions {
-    const requestedBy = this.#rare?.cancelDetails?.requestedBy;
-    return requestedBy === undefined ? {} : { requestedBy };
   }
 
   private takeCancel(): unknown {
@@ -636,7 +659,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       return;
     }
     this.rareFields().ending = { failed, value };
-    if (failed) this.cancelStrands(undefined, { requestedBy: `the end of task ${this.describe()}` });
+    if (failed) this.cancelStrands({ requestedBy: `the end of task ${this.describe()}` });
     else this.loop.watchLeftStrands(this);
   }
 

@@ -359,6 +359,8 @@ export class Scheduler {
 
   #noteDeadlock(): void {
     for (const client of [...this.clients]) client.noteDeadlock();
+    // What no cancel can reach, such as a bare wait for a promise of the host's, is seen by looking once more.
+    if (!this.#awake) this.#wake();
   }
 }
 
