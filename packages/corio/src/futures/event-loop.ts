@@ -113,7 +113,7 @@ export class EventLoop implements SchedulerClient, TimerOwner {
    * A loop that does not run yet. `clock` is where its time comes from, by default the host's monotonic clock; `debug`
    * is by default on when `CORIO_DEBUG=1` is set.
    */
-  constructor(options: { clock?: Clock; debug?: boolean } = {}) {
+  constructor(options: { clock?: Clock | undefined; debug?: boolean | undefined } = {}) {
     this.scheduler = Scheduler.of(options.clock ?? systemClock);
     this.#isDebug = options.debug ?? host.debugRequested;
     if (this.#isDebug) this.#enableDebug();
@@ -551,14 +551,9 @@ export class EventLoop implements SchedulerClient, TimerOwner {
     noteDebugMode(1);
   }
 
-  /** @internal */
-  noteFutureMade(future: Future): void {
-    this.#sites?.set(future, captureSite());
-  }
-
-  /** @internal */
-  noteSite(handle: Handle): void {
-    this.#sites?.set(handle, captureSite());
+  /** A future or a handle is being made. @internal */
+  noteSite(subject: object): void {
+    this.#sites?.set(subject, captureSite());
   }
 
   /** Where a future, task or handle was made; known in debug mode. @internal */

@@ -189,36 +189,36 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     }
     const requestedBy = options.requestedBy ?? runningTask()?.getName();
     const details = { reason, requestedBy, requestedAt: this.loop.time() };
-    const asked: Task[] = [];
+    const asked: Task[] = [this];
     try {
-      // Tasks that wait for each other in a row may be too many for the stack.
-      for (let next: Task | null = this as unknown as Task; next !== null; next = next.ask(details)) {
-        asked.push(next);
-      }
+      // Tasks that wait for each other in a row may be too many for the stack: each adds the next to the list.
+      for (const task of asked) task.ask(details, asked);
     } finally {
       for (const task of asked) task.setFlag(IS_ASKED, false);
     }
     return true;
   }
 
-  /** Counts a request and passes it on. Returns the task that has to be asked next. */
-  private ask(details: CancelDetails): Task | null {
+  /** Counts a request and passes it on. The task that has to be asked next is added to `asked`. */
+  private ask(details: CancelDetails, asked: Task[]): void {
     this.#flags += ONE_CANCEL_REQUEST + IS_ASKED;
     const wasDelivered = this.abortSignal(details);
     const strand = this.#strands;
     const awaited = strand instanceof Strand ? strand.future : null;
     if (awaited instanceof Task && awaited.state === PENDING && awaited.cancel === Task.prototype.cancel) {
-      if ((awaited.#flags & IS_ASKED) === 0) return awaited;
+      if ((awaited.#flags & IS_ASKED) === 0) {
+        asked.push(awaited);
+        return;
+      }
       // They wait for each other, and would for ever: this one goes on.
       awaited.dropCallback(strand as Strand);
       this.#strands = null;
       this.suspendOnYield(strand as Strand);
     }
-    if (this.#strands === null ? wasDelivered : this.cancelStrands(details)) return null;
+    if (this.#strands === null ? wasDelivered : this.cancelStrands(details)) return;
     this.setFlag(MUST_CANCEL, true);
     this.rareFields().cancelDetails = details;
     if (this.isOnForeignPromise) this.loop.watchStuckCancel(this);
-    return null;
   }
 
   /** How many cancellations were asked for and not taken back by `uncancel`. */
@@ -438,8 +438,9 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     }
     this.addStrand(strand, future);
     future.addCallback(strand);
-    const details = this.mustCancel ? this.rareFields().cancelDetails : null;
-    if (details !== null && future.cancel(details.reason, details)) this.setFlag(MUST_CANCEL, false);
+    if (!this.mustCancel) return;
+    const details = this.rareFields().cancelDetails as CancelDetails;
+    if (future.cancel(details.reason, details)) this.setFlag(MUST_CANCEL, false);
   }
 
   /** `strand` goes on in the next iteration. @internal */
@@ -568,12 +569,9 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     if (this.#strands instanceof Strand) return this.#strands.future?.cancel(reason, details) ?? false;
     let accepted = false;
     for (const strand of this.strands()) {
-      if (strand.future === null) {
-        // It only yields: it finds this when it is resumed.
-        strand.future = new Future(this.loop);
-        strand.future.cancel(reason, details);
-        accepted = true;
-      } else if (strand.future.cancel(reason, details)) accepted = true;
+      // One that only yields finds this when it is resumed.
+      strand.future ??= new Future(this.loop);
+      if (strand.future.cancel(reason, details)) accepted = true;
     }
     return accepted;
   }

@@ -132,9 +132,7 @@ export class Runner {
     if (this.#isClosed) throw new RuntimeError("this runner is closed", "CORIO_LOOP_CLOSED");
     if (this.#loop !== null) return;
     const { clock, debug, loopFactory } = this.#options;
-    this.#loop =
-      loopFactory?.() ??
-      new EventLoop({ ...(clock === undefined ? {} : { clock }), ...(debug === undefined ? {} : { debug }) });
+    this.#loop = loopFactory?.() ?? new EventLoop({ clock, debug });
     if (loopFactory !== undefined && debug !== undefined) this.#loop.setDebug(debug);
     this.#context = copyContext();
   }

@@ -105,7 +105,7 @@ class Shield<T> extends Future<T> {
 }
 
 function requesterOf(error: unknown): CancelOptions {
-  return isCancelledError(error) && error.requestedBy !== undefined ? { requestedBy: error.requestedBy } : {};
+  return isCancelledError(error) ? { requestedBy: error.requestedBy } : {};
 }
 
 /** What looks after a future's exception, once a shield has given it up. */

@@ -23,15 +23,12 @@ export class TimerHeap {
   }
 
   push(deadline: number, timer: Timer): void {
-    const index = this.#makeRoom();
-    this.#timers.push(timer);
-    this.#siftUp(index, timer, deadline, this.#arrived++);
+    this.#siftUp(this.#append(timer), timer, deadline, this.#arrived++);
   }
 
   /** Puts a timer back that was taken: `arrival` is its number from then. */
   restore(deadline: number, timer: Timer, arrival: number): void {
-    const index = this.#makeRoom();
-    this.#timers.push(timer);
+    const index = this.#append(timer);
     this.#place(index, timer, deadline, arrival);
     for (let entry = (index - 1) >> 1; entry >= 0; entry = (entry - 1) >> 1) this.#siftDown(entry);
   }
@@ -143,14 +140,14 @@ export class TimerHeap {
     this.#arrivals[index] = arrival;
   }
 
-  /** Returns where the next timer goes. Those of loops that were closed, which nobody has counted as stale, make room. */
-  #makeRoom(): number {
+  /** Puts a timer at the end; returns its index. Those of closed loops, which nobody has counted as stale, make room. */
+  #append(timer: Timer): number {
     const capacity = this.#deadlines.length;
     if (this.#timers.length === capacity) {
       this.#rebuild();
       if (this.#timers.length * 2 > capacity) this.#grow(capacity * 2);
     }
-    return this.#timers.length;
+    return this.#timers.push(timer) - 1;
   }
 
   #grow(capacity: number): void {
