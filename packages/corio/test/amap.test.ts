@@ -283,6 +283,7 @@ describe("amap", () => {
     const task = createTask(mapping.next());
     yield* wait(sleep(0.5));
     yield* failureOf(mapping.next(), RuntimeError);
+    yield* failureOf(mapping.return(), RuntimeError);
     assert.deepEqual(yield* wait(task), { done: false, value: 1 });
     assert.deepEqual(yield* collect(mapping), []);
   });

@@ -1,5 +1,16 @@
 // asyncio's model: edge-triggered, counted, thrown at the innermost await.
-import { CancelledError, coroutine, createTask, Future, gather, getRunningLoop, sleep } from "corio";
+import {
+  CancelledError,
+  coroutine,
+  createTask,
+  Future,
+  gather,
+  getRunningLoop,
+  signal,
+  sleep,
+  Task,
+} from "corio";
+import type { CancelOptions } from "corio";
 import { assert, describe, hostName, test } from "./support/harness.ts";
 import { testForms, testScript, wait } from "./support/forms.ts";
 import { self, simulate } from "./support/simulate.ts";
@@ -471,6 +482,84 @@ describe("cancel", () => {
       assert.equal(task.cancelled(), false);
     },
   );
+});
+
+describe("the cancellation of tasks that await each other", () => {
+  const waitFor = async (task: Task): Promise<void> => {
+    await task;
+  };
+
+  test("is not limited by the stack, and is counted once for each", () =>
+    simulate(async () => {
+      const tasks: Task[] = [createTask(sleep(10))];
+      for (let index = 0; index < 30_000; index++) {
+        const previous = tasks.at(-1) as Task;
+        tasks.push(createTask(() => waitFor(previous)));
+      }
+      await sleep(1);
+      const last = tasks.at(-1) as Task;
+      last.cancel("stop");
+      const error = await cancellationOf(last);
+      assert.equal(error.message, "stop");
+      assert.deepEqual(new Set(tasks.map((task) => task.cancelling())), new Set([1]));
+      assert.equal(getRunningLoop().time(), 1);
+    }));
+
+  testScript("ends them when they wait for each other in a circle", function* (form) {
+    const log: string[] = [];
+    const tasks: Task[] = [];
+    const member = form.define(function* member(index: number) {
+      try {
+        yield* wait(sleep(0));
+        yield* wait(tasks[index === 3 ? 1 : index + 1] as Task);
+      } finally {
+        yield* wait(sleep(0));
+        log.push(`${index} cleaned up`);
+      }
+    });
+    for (const index of [0, 1, 2, 3]) tasks.push(createTask(member(index)));
+    yield* wait(sleep(1));
+    tasks[0]?.cancel();
+    yield* wait(gather(tasks, { returnExceptions: true }));
+    assert.deepEqual(log, ["3 cleaned up", "2 cleaned up", "1 cleaned up", "0 cleaned up"]);
+    assert.deepEqual(
+      tasks.map((task) => task.cancelling()),
+      [1, 1, 1, 1],
+    );
+  });
+
+  test("does not pass by the cancel of a class of one's own", () =>
+    simulate(async () => {
+      let requests = 0;
+      class Counting<T> extends Task<T> {
+        override cancel(reason?: unknown, options?: CancelOptions): boolean {
+          requests++;
+          return super.cancel(reason, options);
+        }
+      }
+      const inner = new Counting(sleep(10));
+      const outer = createTask(() => waitFor(inner));
+      await sleep(1);
+      outer.cancel();
+      await cancellationOf(outer);
+      assert.equal(requests, 1);
+      assert.equal(inner.cancelling(), 1);
+    }));
+
+  test("is counted, and delivered once, when a listener to the signal asks again", () =>
+    simulate(async () => {
+      const task = createTask(async () => {
+        signal().addEventListener("abort", () => {
+          task.cancel();
+        });
+        await sleep(10).catch(() => undefined);
+        await sleep(1);
+      });
+      await sleep(1);
+      task.cancel();
+      await task;
+      assert.equal(task.cancelling(), 2);
+    }));
 });
 
 describe("a CancelledError", () => {

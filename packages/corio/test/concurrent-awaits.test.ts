@@ -5,7 +5,9 @@ import {
   createTask,
   currentTask,
   Future,
+  gather,
   getRunningLoop,
+  Lock,
   Queue,
   sleep,
 } from "corio";
@@ -70,6 +72,34 @@ describe("Promise.all over corio's awaitables", () => {
       });
       await Promise.all([branch("a"), branch("b"), branch("c")]);
       assert.equal(log.join(" "), "a1 b1 c1 a2 b2 c2 a3 b3 c3");
+    }));
+
+  test("of one branch does not end the step of the next branch, nor that of another task", () =>
+    simulate(async () => {
+      const log: string[] = [];
+      const [begin, first, second] = [new Future(), new Future(), new Future()];
+      const lock = new Lock();
+      const steps = async (name: string) => {
+        await begin;
+        for (let index = 1; index <= 3; index++) {
+          log.push(name + index.toString());
+          await lock.with(() => index);
+        }
+      };
+      const both = async () => {
+        await begin;
+        await Promise.all([first, second]);
+      };
+      const branches = createTask(() => Promise.all([both(), steps("a")]));
+      const other = createTask(() => steps("b"));
+      await sleep(0);
+      begin.addDoneCallback(() => log.push("callback"));
+      const last = createTask(() => steps("c"));
+      await sleep(0);
+      begin.setResult(true);
+      await gather(other, last);
+      assert.equal(log.join(" "), "a1 a2 a3 b1 b2 b3 callback c1 c2 c3");
+      branches.cancel();
     }));
 
   test("of many is fine", () =>

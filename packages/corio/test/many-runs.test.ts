@@ -113,6 +113,31 @@ describe("many runs at once", () => {
     );
   });
 
+  test("leave none of their timers behind while another run goes on", async () => {
+    const clock = new VirtualClock({ foreignGrace: 3600 });
+    let end = (): void => undefined;
+    const promise = new Promise<void>((resolve) => (end = resolve));
+    const other = run(
+      async () => {
+        // Due before the others' timers, which therefore do not come to the top.
+        getRunningLoop().callLater(1, () => undefined);
+        await until(promise);
+        return getRunningLoop().scheduler.timerCount;
+      },
+      { clock },
+    );
+    for (let round = 0; round < 1000; round++) {
+      await run(
+        async () => {
+          getRunningLoop().callLater(2, () => undefined);
+        },
+        { clock },
+      );
+    }
+    end();
+    assert.ok((await other) < 50);
+  });
+
   test("do not see each other's context variables", async () => {
     const variable = new ContextVar<number>("variable", { defaultValue: -1 });
     const work = async (index: number): Promise<number> => {

@@ -381,6 +381,50 @@ describe("a deadlock under virtual time", () => {
     await Promise.allSettled([result]);
   });
 
+  test("of tasks that wait for each other ends all of them", async () => {
+    const log: string[] = [];
+    const tasks: Task[] = [];
+    const member = async (index: number): Promise<void> => {
+      try {
+        await sleep(1);
+        await tasks[1 - index];
+      } finally {
+        log.push(`${index} cleaned up`);
+      }
+    };
+    const error = await assert.rejects<DeadlockError>(
+      simulate(async () => {
+        for (const index of [0, 1]) tasks.push(createTask(() => member(index), { name: `member ${index}` }));
+        await tasks[0];
+      }),
+      DeadlockError,
+    );
+    assert.match(error.message, /task 'member 0' .*waits for task 'member 1'/);
+    assert.match(error.message, /task 'member 1' .*waits for task 'member 0'/);
+    assert.deepEqual(log, ["1 cleaned up", "0 cleaned up"]);
+  });
+
+  for (const [kind, waitForBoth] of [
+    ["a gather", (task: Task) => gather(task, sleep(1))],
+    ["Promise.all", (task: Task) => Promise.all([task, sleep(1)])],
+  ] as const) {
+    test(`of tasks that wait for each other with ${kind} ends the run`, async () => {
+      const error = await assert.rejects<DeadlockError>(
+        simulate(async () => {
+          const tasks: Task[] = [];
+          const member = async (index: number): Promise<void> => {
+            await sleep(1);
+            await waitForBoth(tasks[index] as Task);
+          };
+          for (const index of [1, 0]) tasks.push(createTask(() => member(index)));
+          await tasks[0];
+        }),
+        DeadlockError,
+      );
+      assert.match(error.message, /3 task\(s\) wait for ever/);
+    });
+  }
+
   test("of a gather names what it waits for", async () => {
     const error = await assert.rejects<DeadlockError>(
       simulate(async () => {
@@ -463,6 +507,14 @@ describe("a program whose process would end while it waits", () => {
     const { stdout } = await runProgram(`
       import { run, until } from "corio";
       void run(async () => { await until(new Promise(() => {})); }).catch((error) => { console.log(error.name); });
+    `);
+    assert.deepEqual(stdout, ["DeadlockError"]);
+  });
+
+  testOn(["node", "bun", "deno"], "also when no cancel can reach what it waits for", async () => {
+    const { stdout } = await runProgram(`
+      import { run } from "corio";
+      void run(async () => { await new Promise(() => {}); }).catch((error) => { console.log(error.name); });
     `);
     assert.deepEqual(stdout, ["DeadlockError"]);
   });

@@ -551,14 +551,9 @@ export class EventLoop implements SchedulerClient, TimerOwner {
     noteDebugMode(1);
   }
 
-  /** @internal */
-  noteFutureMade(future: Future): void {
-    this.#sites?.set(future, captureSite());
-  }
-
-  /** @internal */
-  noteSite(handle: Handle): void {
-    this.#sites?.set(handle, captureSite());
+  /** A future or a handle is being made. @internal */
+  noteSite(subject: object): void {
+    this.#sites?.set(subject, captureSite());
   }
 
   /** Where a future, task or handle was made; known in debug mode. @internal */

@@ -80,7 +80,7 @@ export class Future<T = unknown> extends Awaitable<T> {
     this.state = PENDING;
     this.outcome = undefined;
     this.addedCallbacks = null;
-    this.loop.noteFutureMade(this);
+    this.loop.noteSite(this);
   }
 
   get [Symbol.toStringTag](): string {

@@ -28,8 +28,8 @@ export class NativeAwait extends Strand implements Sink {
   }
 
   /** A resolving function of the engine queues the rest of the async function. */
-  override get resumesInMicrotask(): boolean {
-    return true;
+  override get resumesInMicrotask(): Task<unknown> {
+    return this.task;
   }
 
   /** Resumes the native function; its step is open from here until it suspends again or ends. */

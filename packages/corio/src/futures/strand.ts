@@ -24,8 +24,8 @@ export abstract class Strand implements Runnable {
     return this.task;
   }
 
-  get resumesInMicrotask(): boolean {
-    return false;
+  get resumesInMicrotask(): Task<unknown> | null {
+    return null;
   }
 
   abstract run(): void;

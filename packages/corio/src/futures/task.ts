@@ -55,7 +55,9 @@ const MUST_CANCEL = 1;
 const ON_FOREIGN_PROMISE = 2;
 const REMEMBERED_BY_HOST = 4;
 const STARTED = 8;
-const ONE_CANCEL_REQUEST = 16;
+/** A request for cancellation is being passed on to what the task waits for. */
+const IS_ASKED = 16;
+const ONE_CANCEL_REQUEST = 32;
 
 let tasksMade = 0;
 
@@ -189,16 +191,43 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
    */
   override cancel(reason?: unknown, options?: CancelOptions): boolean {
     if (this.state !== PENDING) return false;
-    this.#flags += ONE_CANCEL_REQUEST;
+    if ((this.#flags & IS_ASKED) !== 0) {
+      // By a listener to its signal, or by what it waits for, which waits for it.
+      this.#flags += ONE_CANCEL_REQUEST;
+      return true;
+    }
     const requestedBy = options?.requestedBy ?? runningTask()?.getName();
     const details = { reason, requestedBy, requestedAt: this.loop.time() };
+    const asked: Task[] = [this];
+    try {
+      // Tasks that wait for each other in a row may be too many for the stack: each adds the next to the list.
+      for (const task of asked) task.ask(details, asked);
+    } finally {
+      for (const task of asked) task.setFlag(IS_ASKED, false);
+    }
+    return true;
+  }
+
+  /** Counts a request and passes it on. The task that has to be asked next is added to `asked`. */
+  private ask(details: CancelDetails, asked: Task[]): void {
+    this.#flags += ONE_CANCEL_REQUEST + IS_ASKED;
     const wasDelivered = this.abortSignal(details);
-    if (this.#strands !== null && this.cancelStrands(reason, details)) return true;
-    if (wasDelivered && this.#strands === null) return true;
+    const strand = this.#strands;
+    const awaited = strand instanceof Strand ? strand.future : null;
+    if (awaited instanceof Task && awaited.state === PENDING && awaited.cancel === Task.prototype.cancel) {
+      if ((awaited.#flags & IS_ASKED) === 0) {
+        asked.push(awaited);
+        return;
+      }
+      // They wait for each other, and would for ever: this one goes on.
+      awaited.dropCallback(strand as Strand);
+      this.#strands = null;
+      this.suspendOnYield(strand as Strand);
+    }
+    if (this.#strands === null ? wasDelivered : this.cancelStrands(details)) return;
     this.setFlag(MUST_CANCEL, true);
     this.rareFields().cancelDetails = details;
     if (this.isOnForeignPromise) this.loop.watchStuckCancel(this);
-    return true;
   }
 
   /** How many cancellations were asked for and not taken back by `uncancel`. */
@@ -418,7 +447,9 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     }
     this.addStrand(strand, future);
     future.addCallback(strand);
-    if (this.mustCancel && this.relayCancel(future)) this.setFlag(MUST_CANCEL, false);
+    if (!this.mustCancel) return;
+    const details = this.rareFields().cancelDetails as CancelDetails;
+    if (future.cancel(details.reason, details)) this.setFlag(MUST_CANCEL, false);
   }
 
   /** `strand` goes on in the next iteration. @internal */
@@ -542,24 +573,16 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
   // ── Cancelling ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Gives every strand its cancellation; false when there was none to take it. */
-  private cancelStrands(reason: unknown, options: CancelOptions): boolean {
-    if (this.#strands instanceof Strand) return this.#strands.future?.cancel(reason, options) ?? false;
+  private cancelStrands(details: CancelDetails): boolean {
+    const { reason } = details;
+    if (this.#strands instanceof Strand) return this.#strands.future?.cancel(reason, details) ?? false;
     let accepted = false;
     for (const strand of this.strands()) {
-      if (strand.future === null) {
-        // It only yields: it finds this when it is resumed.
-        strand.future = new Future(this.loop);
-        strand.future.cancel(reason, options);
-        accepted = true;
-      } else if (strand.future.cancel(reason, options)) accepted = true;
+      // One that only yields finds this when it is resumed.
+      strand.future ??= new Future(this.loop);
+      if (strand.future.cancel(reason, details)) accepted = true;
     }
     return accepted;
-  }
-
-  /** Passes on the request that `mustCancel` stands for. */
-  private relayCancel(future: Future): boolean {
-    const details: CancelDetails = this.#rare?.cancelDetails ?? noOptions;
-    return future.cancel(details.reason, details);
   }
 
   private takeCancel(): unknown {
@@ -643,7 +666,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
       return;
     }
     this.rareFields().ending = { failed, value };
-    if (failed) this.cancelStrands(undefined, { requestedBy: `the end of task ${this.describe()}` });
+    if (failed) this.cancelStrands({ requestedBy: `the end of task ${this.describe()}` });
     else this.loop.watchLeftStrands(this);
   }
 

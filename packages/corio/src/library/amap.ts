@@ -322,7 +322,7 @@ class Mapping<Item, T> implements AsyncMap<T>, Work<Item, T> {
   }
 
   *#next(task: Task): Steps<IteratorResult<T, undefined>> {
-    if (this.#wanted !== null) throw new RuntimeError("amap gives results to one task at a time");
+    this.#requireFree();
     if (this.#isClosed) return { done: true, value: undefined };
     const worker = this.#startWorker(task);
     for (;;) {
@@ -343,6 +343,10 @@ class Mapping<Item, T> implements AsyncMap<T>, Work<Item, T> {
     }
   }
 
+  #requireFree(): void {
+    if (this.#wanted !== null) throw new RuntimeError("amap gives results to one task at a time");
+  }
+
   *#waitForMore(task: Task): Steps<void> {
     this.#wanted = new Future(task.loop);
     try {
@@ -357,6 +361,7 @@ class Mapping<Item, T> implements AsyncMap<T>, Work<Item, T> {
   }
 
   *#return(task: Task): Steps<IteratorResult<T, undefined>> {
+    this.#requireFree();
     yield* this.#stop(task);
     return { done: true, value: undefined };
   }

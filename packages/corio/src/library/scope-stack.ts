@@ -5,6 +5,7 @@
  */
 import { RuntimeError } from "../errors.ts";
 import type { Task } from "../futures/task.ts";
+import type { Failure } from "./scoped-call.ts";
 
 /** A block; a linked list, since most tasks have at most a few. */
 export interface StackedScope {
@@ -20,21 +21,23 @@ export function pushScope(task: Task, scope: StackedScope): void {
   innermost.set(task, scope);
 }
 
-/** Takes the scope off the stack. Returns an error when it was not the innermost. */
-export function popScope(task: Task, scope: StackedScope): RuntimeError | null {
+/** Takes the scope off the stack. Returns what is thrown out of it: `thrown`, or an error when it was not the innermost. */
+export function popScope(task: Task, scope: StackedScope, thrown: Failure | null): Failure | null {
   const top = innermost.get(task);
   if (top === scope) {
     if (scope.outerScope === null) innermost.delete(task);
     else innermost.set(task, scope.outerScope);
-    return null;
+    return thrown;
   }
   for (let inner = top; inner !== undefined; inner = inner.outerScope ?? undefined) {
     if (inner.outerScope === scope) inner.outerScope = scope.outerScope;
   }
-  return new RuntimeError(
+  const error = new RuntimeError(
     `${scope.scopeName} ended while ${top?.scopeName ?? "another scope"}, which began later in task ` +
       `${task.describe()}, was still open: scopes of one task cannot overlap; run them in tasks of their own, with ` +
       "gather() instead of Promise.all()",
     "CORIO_OVERLAPPING_SCOPES",
   );
+  if (thrown !== null) error.cause = thrown.error;
+  return { error };
 }

@@ -135,9 +135,7 @@ class Race<T> {
         if (!isCancelledError(error)) throw error;
         cancellation = error;
         const { reason, requestedBy } = error;
-        for (const task of [...this.#running]) {
-          task.cancel(reason, { requestedBy });
-        }
+        for (const task of [...this.#running]) task.cancel(reason, { requestedBy });
       }
       this.#completion = null;
     }

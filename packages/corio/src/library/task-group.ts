@@ -1,4 +1,5 @@
 import { isCancelledError, isKeyboardInterrupt, RuntimeError } from "../errors.ts";
+import type { CancelledError } from "../errors.ts";
 import type { Steps } from "../futures/awaitable.ts";
 import { Coroutine, isGeneratorFunction } from "../futures/coroutine.ts";
 import type { EventLoop } from "../futures/event-loop.ts";
@@ -256,10 +257,7 @@ export class TaskGroup implements Scope, StackedScope {
     this.#interrupt = null;
     this.#cancellation = null;
     this.#lateCancellation = null;
-    const misnested = this.#isExplicit ? null : popScope(this.#parent, this);
-    if (misnested === null) return thrown;
-    if (thrown !== null) misnested.cause = thrown.error;
-    return { error: misnested };
+    return this.#isExplicit ? thrown : popScope(this.#parent, this, thrown);
   }
 
   #conclude(failure: Failure | null): Failure | null {
@@ -271,16 +269,15 @@ export class TaskGroup implements Scope, StackedScope {
     }
     if (this.#isParentCancelled) parent.uncancel();
     if (failure !== null && !isCancelledError(failure.error)) errors.push(failure.error);
-    const cancellation = errors.length === 0 ? this.#pendingCancellation() : null;
+    const cancellation = this.#pendingCancellation();
     this.#signal?.release();
-    if (cancellation !== null) return cancellation;
-    if (errors.length === 0) return null;
+    if (errors.length === 0) return cancellation;
     // A cancellation from outside gave way to the errors. It is asked for again, so that it is raised at the next
     // await, and the count stays what it was.
     if (parent.cancelling() > 0) {
-      const requestedBy = requesterOf(this.#lateCancellation ?? this.#cancellation);
       parent.uncancel();
-      parent.cancel(undefined, { requestedBy });
+      const { error } = this.#lateCancellation ?? this.#cancellation ?? {};
+      parent.cancel(undefined, { requestedBy: (error as CancelledError | undefined)?.requestedBy });
     }
     return { error: new ExceptionGroup("unhandled errors in a TaskGroup", errors) };
   }
@@ -338,10 +335,6 @@ class Completion extends Future<boolean> {
 
 function* noBody(): Steps<void> {
   // What the explicit form does between its two ends is not the library's business.
-}
-
-function requesterOf(cancellation: Failure | null): string | undefined {
-  return isCancelledError(cancellation?.error) ? cancellation.error.requestedBy : undefined;
 }
 
 /**

@@ -126,10 +126,7 @@ export class Timeout implements Scope, StackedScope {
       if (this.#task.uncancel() <= this.#cancelling && failure !== null) thrown = this.#convert(failure);
     } else this.#state = "finished";
     this.#signal?.release();
-    const misnested = popScope(this.#task, this);
-    if (misnested === null) return thrown;
-    if (thrown !== null) misnested.cause = thrown.error;
-    return { error: misnested };
+    return popScope(this.#task, this, thrown);
   }
 
   #convert(failure: Failure): Failure {

@@ -45,8 +45,8 @@ export abstract class Turn<T> extends Waiter<T> implements Runnable {
     this.loop.scheduler.callSoon(this);
   }
 
-  get resumesInMicrotask(): boolean {
-    return this.strand?.resumesInMicrotask === true;
+  get resumesInMicrotask(): Task | null | undefined {
+    return this.strand?.resumesInMicrotask;
   }
 
   run(): void {

@@ -1,7 +1,12 @@
+import type { StepOwner } from "./step.ts";
+
 /** Something the loop can run: the one method every entry of the ready queue has. It must not throw. */
 export interface Runnable {
-  /** True when nothing of a program runs inside of `run`: it only lets the host queue the microtask in which it does. */
-  readonly resumesInMicrotask?: boolean;
+  /**
+   * The task that `run` resumes, when nothing of a program runs inside of it: it only lets the host queue the microtask
+   * in which the task goes on.
+   */
+  readonly resumesInMicrotask?: StepOwner | null | undefined;
   run(): void;
 }
 

@@ -6,6 +6,7 @@ import { housekeeping } from "./housekeeping.ts";
 import { ReadyQueue } from "./ready-queue.ts";
 import type { Runnable, Timer } from "./runnable.ts";
 import { continueAfterStep, currentStepOwner, microtasks } from "./step.ts";
+import type { StepOwner } from "./step.ts";
 import { TimerHeap } from "./timer-heap.ts";
 
 /** Real seconds the loop may keep the thread before the host's own I/O gets a turn. */
@@ -122,7 +123,7 @@ export class Scheduler {
   /** Makes `runnables` ready before all others, between two iterations: they were so before, while their loop stood. */
   callFirst(runnables: readonly Runnable[]): void {
     for (const runnable of [...runnables].reverse()) this.#ready.unshift(runnable);
-    if (!this.#awake) this.#wake();
+    this.#wake();
   }
 
   /** Makes `timer` ready when the clock reaches `deadline`. */
@@ -134,7 +135,7 @@ export class Scheduler {
   /** Takes a timer back that was set aside: it is due before all that were made later for the same moment. */
   restoreTimer(deadline: number, timer: Timer, arrival: number): void {
     this.#timers.restore(deadline, timer, arrival);
-    if (!this.#awake) this.#wake();
+    this.#wake();
   }
 
   /** A timer in the heap has become stale. */
@@ -149,18 +150,18 @@ export class Scheduler {
 
   leaveForeign(): void {
     this.#foreign--;
-    if (this.#foreign === 0 && !this.#awake) this.#wake();
+    if (this.#foreign === 0) this.#wake();
   }
 
   /** Runs `callback` once, when the current iteration has ended. */
   afterIteration(callback: () => void): void {
     this.#afterIteration.push(callback);
-    if (!this.#awake) this.#wake();
+    this.#wake();
   }
 
   addClient(client: SchedulerClient): void {
     this.clients.add(client);
-    if (!this.#awake) this.#wake();
+    this.#wake();
     this.#stopWatchingIdle ??= host.onIdle(() => {
       this.#onHostIdle();
     });
@@ -184,13 +185,14 @@ export class Scheduler {
     this.#runIteration(true);
   }
 
-  get resumesInMicrotask(): boolean {
+  get resumesInMicrotask(): StepOwner | null | undefined {
     // A coroutine that the step has made and not begun may be the other one of two awaits.
-    if (housekeeping.isDue || (this.#left === 0 && this.#afterIteration.length > 0)) return false;
-    return this.#ready.first()?.resumesInMicrotask === true;
+    if (housekeeping.isDue || (this.#left === 0 && this.#afterIteration.length > 0)) return null;
+    return this.#ready.first()?.resumesInMicrotask;
   }
 
   #wake(): void {
+    if (this.#awake) return;
     this.#awake = true;
     this.#endGrace();
     host.turn(this.#startTurn);
@@ -358,6 +360,8 @@ export class Scheduler {
 
   #noteDeadlock(): void {
     for (const client of [...this.clients]) client.noteDeadlock();
+    // What no cancel can reach, such as a bare wait for a promise of the host's, is seen by looking once more.
+    this.#wake();
   }
 }
 

@@ -8,8 +8,8 @@
  * 1. It awaits a pending corio object. The engine calls the object's `then` in a microtask, with the function already
  *    suspended. But `Promise.all([a, b, c])` calls three `then`s in three microtasks queued together, and all three
  *    belong to the task: nothing else of the loop may run before the last of them. So the step stays open for one
- *    microtask more, which follows them, except where the loop would only resume another native function next: that
- *    goes on in a microtask of its own, which follows them too, and the step ends at once (`endStepSoon`).
+ *    microtask more, which follows them, except where the loop would only resume another task's native function next:
+ *    that goes on in a microtask of its own, which follows them too, and the step ends at once (`endStepSoon`).
  * 2. Its promise settles: the task is done (`endStep`).
  * 3. The microtask queue is empty and neither has happened: it awaits a foreign promise, whose end is the host's
  *    business (`onDrained`). The owner is told, and the loop goes on without it.
@@ -30,8 +30,8 @@ export interface StepOwner {
 /** The scheduler, seen from here. */
 export interface StepHost {
   continue(): void;
-  /** True when what runs next will only queue a microtask in which a task goes on. */
-  readonly resumesInMicrotask: boolean;
+  /** The task that goes on next, when what runs next will only queue the microtask in which it does. */
+  readonly resumesInMicrotask: StepOwner | null | undefined;
   /** As `continue`, but no more than that runs before the microtasks that are queued already. */
   resume(): void;
 }
@@ -65,7 +65,7 @@ export function currentStepOwner(): StepOwner | null {
 export function endStepSoon(stepOwner: StepOwner): void {
   if (owner !== stepOwner || endingSerial === serial) return;
   const stepHost = scheduler as StepHost;
-  if (mayEndAtOnce(stepHost)) {
+  if (mayEndAtOnce(stepOwner, stepHost)) {
     close(stepOwner);
     stepHost.resume();
     return;
@@ -74,9 +74,13 @@ export function endStepSoon(stepOwner: StepOwner): void {
   void microtasks.then(endMarkedStep);
 }
 
-/** Other awaits of the owner that are on their way must find their task: where the host does not remember it, they find the step's. */
-function mayEndAtOnce(stepHost: StepHost): boolean {
-  return host.context.remembersTask && waiting.length === 0 && stepHost.resumesInMicrotask;
+/**
+ * Other awaits of the owner that are on their way must find their task: where the host does not remember it, they find
+ * the step's. Nor must they end the next step, as they would if that were the same task's.
+ */
+function mayEndAtOnce(stepOwner: StepOwner, stepHost: StepHost): boolean {
+  if (!host.context.remembersTask || waiting.length > 0) return false;
+  return (stepHost.resumesInMicrotask ?? stepOwner) !== stepOwner;
 }
 
 /** The owner can do nothing more in this step. */

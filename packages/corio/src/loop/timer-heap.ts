@@ -23,17 +23,12 @@ export class TimerHeap {
   }
 
   push(deadline: number, timer: Timer): void {
-    const index = this.#timers.length;
-    if (index === this.#deadlines.length) this.#grow();
-    this.#timers.push(timer);
-    this.#siftUp(index, timer, deadline, this.#arrived++);
+    this.#siftUp(this.#append(timer), timer, deadline, this.#arrived++);
   }
 
   /** Puts a timer back that was taken: `arrival` is its number from then. */
   restore(deadline: number, timer: Timer, arrival: number): void {
-    const index = this.#timers.length;
-    if (index === this.#deadlines.length) this.#grow();
-    this.#timers.push(timer);
+    const index = this.#append(timer);
     this.#place(index, timer, deadline, arrival);
     for (let entry = (index - 1) >> 1; entry >= 0; entry = (entry - 1) >> 1) this.#siftDown(entry);
   }
@@ -145,8 +140,17 @@ export class TimerHeap {
     this.#arrivals[index] = arrival;
   }
 
-  #grow(): void {
-    const capacity = this.#deadlines.length * 2;
+  /** Puts a timer at the end; returns its index. Those of closed loops, which nobody has counted as stale, make room. */
+  #append(timer: Timer): number {
+    const capacity = this.#deadlines.length;
+    if (this.#timers.length === capacity) {
+      this.#rebuild();
+      if (this.#timers.length * 2 > capacity) this.#grow(capacity * 2);
+    }
+    return this.#timers.push(timer) - 1;
+  }
+
+  #grow(capacity: number): void {
     const deadlines = new Float64Array(capacity);
     deadlines.set(this.#deadlines);
     this.#deadlines = deadlines;
