@@ -271,8 +271,11 @@ export function describeValue(value: unknown): string {
   if (value === null) return "null";
   if (typeof value === "function") return `function ${nameOf(value) ?? "(anonymous)"}`;
   if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "object")
-    return nameOf((value as { constructor?: unknown }).constructor) ?? "an object";
+  if (typeof value === "object") {
+    // corio's own have a tag: what their classes are called is nobody's business, and lost in a minified program.
+    const { constructor, [Symbol.toStringTag]: tag } = value as { [Symbol.toStringTag]?: string };
+    return tag ?? nameOf(constructor) ?? "an object";
+  }
   return host.inspect(value);
 }
 

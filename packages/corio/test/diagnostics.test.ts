@@ -1,5 +1,5 @@
 // What a developer is told: reports of lost errors, stacks.
-import { CancelledError, coroutine, createTask, Future, getRunningLoop, run, sleep } from "corio";
+import { CancelledError, coroutine, createTask, Future, gather, getRunningLoop, run, sleep } from "corio";
 import type { EventLoop, Handle, Task } from "corio";
 import { VirtualClock } from "corio/testing";
 import { assert, describe, takeUnhandledRejections, test, testOn } from "./support/harness.ts";
@@ -140,6 +140,42 @@ describe("an error's stack", () => {
         assert.equal((error.stack ?? "").split("at task 'spawned here'").length, 2);
       },
       { clock: new VirtualClock(), debug: true },
+    ));
+
+  test("goes on through the tasks that await the one that failed, in debug mode", () =>
+    run(
+      async () => {
+        const inner = createTask(failing(), { name: "inner" });
+        const outer = createTask(
+          async () => {
+            await gather(inner);
+          },
+          { name: "outer" },
+        );
+        const { stack = "" } = await assert.rejects<Error>(outer, RangeError);
+        const tasks = [...stack.matchAll(/at task '(.*?)' .*, created\n.*at /g)];
+        assert.deepEqual(
+          tasks.map(([, name]) => name),
+          ["inner", "outer", "main"],
+        );
+      },
+      { clock: new VirtualClock(), debug: true, name: "main" },
+    ));
+
+  test("names ten tasks at most, in debug mode", () =>
+    run(
+      async () => {
+        const first = createTask(failing(), { name: "0" });
+        let last = first;
+        for (let place = 1; place < 20; place++) {
+          const awaited = last;
+          last = createTask(() => awaited, { name: place.toString() });
+        }
+        const { stack = "" } = await assert.rejects<Error>(last, RangeError);
+        assert.equal(stack.match(/at task '9' /g)?.length, 1);
+        assert.equal(stack.includes("at task '10'"), false);
+      },
+      { clock: new VirtualClock(), debug: true, name: "main" },
     ));
 
   test("of a cancellation is short, and in debug mode says who asked", async () => {

@@ -57,7 +57,7 @@ describe("wait", () => {
       assert.throws(() => waitForAll([task], { timeout: Number.NaN }), ValueError);
       const inner = sleep(1);
       const error = assert.throws<Error>(() => waitForAll([task, inner]), ArgumentTypeError);
-      assert.match(error.message, /createTask/);
+      assert.match(error.message, /got Coroutine; make a task of the coroutine with createTask/);
       // Nothing is left to be reported.
       const reuse = yield* failureOf(inner);
       assert.match(String(reuse), /already closed/);

@@ -157,8 +157,8 @@ export abstract class Coroutine<T = unknown> extends Awaitable<T> {
 
   private strayError(): RuntimeError {
     return new RuntimeError(
-      `coroutine '${this.name}' was awaited outside of any task: start the program with run(main()); where a bare ` +
-        "foreign promise was awaited before and the host has no AsyncLocalStorage, wrap that promise in until()",
+      `coroutine '${this.name}' was awaited outside of any task: start the program with run(main()); in a browser, ` +
+        "wrap foreign promises that are awaited before it in until()",
       "CORIO_NO_RUNNING_TASK",
     );
   }

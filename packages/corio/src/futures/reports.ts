@@ -5,7 +5,7 @@ import type { EventLoop, ExceptionContext } from "./event-loop.ts";
 import { Future } from "./future.ts";
 import { runningTask } from "./running.ts";
 import { showAs } from "#host";
-import { Task } from "./task.ts";
+import { awaitChain, Task } from "./task.ts";
 
 /** What the default exception handler prints. */
 export function describeError(context: ExceptionContext): string {
@@ -15,7 +15,7 @@ export function describeError(context: ExceptionContext): string {
   if (taskName !== undefined)
     lines.push(`task: ${typeof taskName === "string" ? taskName : host.inspect(taskName)}`);
   if (task !== undefined) {
-    const awaiters = describeAwaiters(task);
+    const [, ...awaiters] = awaitChain(task).map((link) => link.describe());
     if (awaiters.length > 0) lines.push(`awaited by: ${awaiters.join(" <- ")}`);
   }
   if (context.sourceTraceback !== undefined) lines.push(`created at:\n${context.sourceTraceback}`);
@@ -36,23 +36,6 @@ const wellKnownKeys = new Set([
   "handle",
   "sourceTraceback",
 ]);
-
-/** Who is resumed when `future` is done, and who when they are, as far as each has one awaiter. */
-export function describeAwaiters(future: Future): string[] {
-  const names: string[] = [];
-  const seen = new Set<Future>([future]);
-  for (let current: Future | null = firstAwaiter(future); current !== null && !seen.has(current);) {
-    seen.add(current);
-    if (current instanceof Task) names.push(current.describe());
-    current = firstAwaiter(current);
-  }
-  return names;
-}
-
-function firstAwaiter(future: Future): Future | null {
-  for (const callback of future.callbacks()) if (callback.awaiter !== null) return callback.awaiter;
-  return null;
-}
 
 /** Why a program can never continue. */
 export function describeDeadlock(loop: EventLoop): string {

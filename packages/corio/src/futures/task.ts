@@ -674,7 +674,7 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
     this.#surroundings = host.context.neutral;
     const state: FutureState = !failed ? FINISHED : isCancelledError(value) ? CANCELLED : FAILED_UNSEEN;
     this.loop.unregister(this);
-    if (state === FAILED_UNSEEN) addSpawnSite(value, this);
+    if (state === FAILED_UNSEEN) addSpawnSites(value, this);
     this.settle(state, failed ? (value ?? new Error(`a coroutine threw ${describeValue(value)}`)) : value);
     if (state === FAILED_UNSEEN) this.loop.noteTaskFailed(this, value);
   }
@@ -702,17 +702,35 @@ function nativeBodyThrew(error: unknown): void {
 
 const tracedErrors = new WeakSet<object>();
 
-/** In debug mode an error's stack goes on, past the end of its task, with where the task was made. */
-function addSpawnSite(error: unknown, task: Task): void {
-  const site = task.loop.siteOf(task);
-  if (site === undefined) return;
+/** How many tasks an error's stack goes on through: in a deep recursion each error would have all of them. */
+const TRACED_TASKS = 10;
+
+/**
+ * In debug mode an error's stack goes on, past the end of its task, with where the task was made, and where the tasks
+ * were that await it.
+ */
+function addSpawnSites(error: unknown, task: Task): void {
+  if (task.loop.siteOf(task) === undefined) return;
   try {
     if (!(error instanceof Error) || typeof error.stack !== "string" || tracedErrors.has(error)) return;
     tracedErrors.add(error);
-    error.stack += `\n    at task ${task.describe()}, created\n${site}`;
+    for (const link of awaitChain(task).slice(0, TRACED_TASKS)) {
+      error.stack += `\n    at task ${link.describe()}, created\n${link.loop.siteOf(link) ?? ""}`;
+    }
   } catch {
     // A frozen error, or one that cannot even be looked at: it goes on without.
   }
+}
+
+/** `task`, the task that awaits it, the one that awaits that, and so on: the first where there are several. */
+export function awaitChain(task: Task): Task[] {
+  const chain = new Set<Future>([task]);
+  // A set also gives what is added on the way, and ends where a circle closes.
+  for (const link of chain) {
+    const awaiter = link.callbacks().find((callback) => callback.awaiter !== null)?.awaiter;
+    if (awaiter) chain.add(awaiter);
+  }
+  return [...chain].filter((link) => link instanceof Task);
 }
 
 /** The root of a task whose coroutine only waits for a future, such as `createTask(sleep(1))`. */
