@@ -47,7 +47,7 @@ async function prepareNode() {
 
 async function runPrograms() {
   const first = Number(options.from);
-  const total = Number(options.programs ?? (options.foreign ? 4000 : 6000));
+  const total = Number(options.programs ?? 6000);
   const most = Number(options.most);
   const started = Date.now();
   const jobs = Number(options.jobs);

@@ -13,11 +13,11 @@ const importing = (imports) => `export { ${imports.join(", ")} } from "corio";`;
 
 /** In bytes: the limit keeps what has been reached, the goal is what the design asks for and is not reached yet. */
 const budgets = [
-  { name: "tasks", contents: importing(core), limit: 18_100, goal: 8_000 },
+  { name: "tasks", contents: importing(core), limit: 18_200, goal: 8_000 },
   {
     name: "tasks, locks, queues",
     contents: importing([...core, ...primitives, ...queues]),
-    limit: 22_200,
+    limit: 22_300,
     goal: 14_000,
   },
 ];

@@ -21,15 +21,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: "the must-cancel flag stays set after it was obeyed",
     file: "futures/task.ts",
-    find: "    if (this.mustCancel && future.cancel(this.#rare?.cancelDetails?.reason, this.relayedOptions())) {\n      this.setFlag(MUST_CANCEL, false);\n    }",
-    replace:
-      "    if (this.mustCancel) future.cancel(this.#rare?.cancelDetails?.reason, this.relayedOptions());",
+    find: "    if (future.cancel(details.reason, details)) this.setFlag(MUST_CANCEL, false);",
+    replace: "    future.cancel(details.reason, details);",
   },
   {
     bug: "a pending cancel is not delivered at the next suspension",
     file: "futures/task.ts",
-    find: "    if (this.mustCancel && future.cancel(this.#rare",
-    replace: "    if (this.mustCancel && false && future.cancel(this.#rare",
+    find: "    if (!this.mustCancel) return;\n    const details",
+    replace: "    if (this.mustCancel || this.state === PENDING) return;\n    const details",
   },
   {
     bug: "uncancel does not take back a cancel that is not delivered yet",
@@ -46,14 +45,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: "cancelling counts a delivered cancel once only",
     file: "futures/task.ts",
-    find: "    this.#flags += ONE_CANCEL_REQUEST;",
-    replace: "    if (this.cancelling() === 0) this.#flags += ONE_CANCEL_REQUEST;",
+    find: "    this.#flags += ONE_CANCEL_REQUEST + IS_ASKED;",
+    replace: "    this.#flags += (this.cancelling() === 0 ? ONE_CANCEL_REQUEST : 0) + IS_ASKED;",
   },
   {
     bug: "cancel of a done task counts",
     file: "futures/task.ts",
-    find: "    if (this.state !== PENDING) return false;\n    this.#flags += ONE_CANCEL_REQUEST;",
-    replace: "    this.#flags += ONE_CANCEL_REQUEST;\n    if (this.state !== PENDING) return false;",
+    find: "    if (this.state !== PENDING) return false;\n    if ((this.#flags",
+    replace:
+      "    if (this.state !== PENDING) {\n      this.#flags += ONE_CANCEL_REQUEST;\n      return false;\n    }\n    if ((this.#flags",
   },
   {
     bug: "a task cancelled before its first step begins all the same",
@@ -76,8 +76,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: "the reason of a cancel is lost on its way to the awaited future",
     file: "futures/task.ts",
-    find: "this.#strands !== null && this.cancelStrands(reason, relayed)",
-    replace: "this.#strands !== null && this.cancelStrands(undefined, relayed)",
+    find: "    const { reason } = details;\n    if (this.#strands instanceof",
+    replace: "    const reason = undefined;\n    if (this.#strands instanceof",
   },
   {
     bug: "sleep(0) does not wait for the next iteration's end of the queue",
@@ -404,8 +404,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     bug: "a group with errors drops a cancel from outside",
     file: "library/task-group.ts",
-    find: "      parent.uncancel();\n      parent.cancel(undefined, requestedBy === undefined ? {} : { requestedBy });",
-    replace: "",
+    find: "    if (parent.cancelling() > 0) {\n      parent.uncancel();",
+    replace: "    if (parent.cancelling() > 99) {\n      parent.uncancel();",
   },
   {
     bug: "the block's own exception comes first in the group",
