@@ -560,6 +560,34 @@ describe("the cancellation of tasks that await each other", () => {
       await task;
       assert.equal(task.cancelling(), 2);
     }));
+
+  test("lets the inner one clean up first, also when a listener to its signal cancels the outer one", () =>
+    simulate(async () => {
+      const log: string[] = [];
+      const inner = createTask(async () => {
+        signal().addEventListener("abort", () => {
+          outer.cancel();
+        });
+        try {
+          await sleep(10);
+        } finally {
+          await sleep(1);
+          log.push("inner cleaned up");
+        }
+      });
+      const outer: Task<void> = createTask(async () => {
+        try {
+          await inner;
+        } finally {
+          log.push("outer ends");
+        }
+      });
+      await sleep(1);
+      inner.cancel();
+      await cancellationOf(outer);
+      assert.deepEqual(log, ["inner cleaned up", "outer ends"]);
+      assert.deepEqual([inner.cancelling(), outer.cancelling()], [2, 1]);
+    }));
 });
 
 describe("a CancelledError", () => {

@@ -219,10 +219,12 @@ export class Task<T = unknown> extends Future<T> implements StepOwner, Sink, Run
         asked.push(awaited);
         return;
       }
-      // They wait for each other, and would for ever: this one goes on.
-      awaited.dropCallback(strand as Strand);
-      this.#strands = null;
-      this.suspendOnYield(strand as Strand);
+      if (asked.includes(awaited)) {
+        // They wait for each other, and would for ever: this one goes on.
+        awaited.dropCallback(strand as Strand);
+        this.#strands = null;
+        this.suspendOnYield(strand as Strand);
+      }
     }
     if (this.#strands === null ? wasDelivered : this.cancelStrands(details)) return;
     this.setFlag(MUST_CANCEL, true);
