@@ -23,6 +23,8 @@ export class Platform {
   #tick = 0;
   /** How many things have been asked for that have not happened. */
   pending = 0;
+  /** How many of them wait for the host, which takes real time. */
+  #real = 0;
 
   /** One tick: what is due happens. */
   tick(): void {
@@ -66,19 +68,25 @@ export class Platform {
   }
 
   immediate(): Promise<void> {
-    return this.#real((happen) => setImmediate(happen));
+    return this.#ofHost((happen) => setImmediate(happen));
   }
 
   /** A timer of the host itself. */
   timer(milliseconds: number): Promise<void> {
-    return this.#real((happen) => setTimeout(happen, milliseconds));
+    return this.#ofHost((happen) => setTimeout(happen, milliseconds));
   }
 
-  #real(ask: (happen: () => void) => unknown): Promise<void> {
+  get waitsForHost(): boolean {
+    return this.#real > 0;
+  }
+
+  #ofHost(ask: (happen: () => void) => unknown): Promise<void> {
     this.pending++;
+    this.#real++;
     return new Promise((resolve) => {
       ask(() => {
         this.pending--;
+        this.#real--;
         resolve();
       });
     });
