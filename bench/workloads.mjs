@@ -82,6 +82,14 @@ export const WORKLOADS = [
     peers: { native: {} },
   },
   {
+    id: "bt",
+    title: "the same, with a ready queue, the current task and a flag that would cancel",
+    kind: "speed",
+    points: [{ tasks: 1000, yields: 1000 }],
+    operations: product("tasks", "yields"),
+    peers: { native: {} },
+  },
+  {
     id: "c1",
     title: "items through a queue of 1",
     kind: "speed",
@@ -228,6 +236,14 @@ export const WORKLOADS = [
   {
     id: "sf",
     title: "what `s` takes at least: functions in frames of AsyncLocalStorage, and one timer",
+    kind: "speed",
+    points: [{ tasks: 100_000, milliseconds: 10 }],
+    operations: count("tasks"),
+    peers: { native: {} },
+  },
+  {
+    id: "st",
+    title: "the same, with the objects that a task is made of",
     kind: "speed",
     points: [{ tasks: 100_000, milliseconds: 10 }],
     operations: count("tasks"),

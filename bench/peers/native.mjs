@@ -1,13 +1,14 @@
 // Promises and timers, without a library. Native async functions run at once until their first await: `a` spawns
 // nothing. The yields of `b`, `d` and `resume` never go back to the event loop; those of `bi` do.
 //
-// `bg`, `cl` and `sf` are no programs that people write: they are what is left when everything of corio is left out but
+// `bg`, `bt`, `cl`, `sf` and `st` are no programs that people write: they are what is left when everything of corio is left out but
 // what a goal cannot be had without.
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { setTimeout as cancellableSleep } from "node:timers/promises";
 import { LazyQueue } from "./hand-written/lazy-queue.mjs";
 import { PromiseQueue } from "./hand-written/promise-queue.mjs";
 import { PromiseSemaphore } from "./hand-written/promise-semaphore.mjs";
+import { sleepAsTasks, takeTurnsAsTasks } from "./hand-written/skeletons.mjs";
 
 /** @typedef {import("../workloads.mjs").Parameters} Parameters */
 
@@ -167,6 +168,7 @@ export const workloads = {
   b: ({ tasks, yields }) => startAll(tasks, () => yieldAgain(yields)),
   bi: ({ tasks, yields }) => startAll(tasks, () => yieldTurns(yields)),
   bg: takeTurns,
+  bt: ({ tasks, yields }) => takeTurnsAsTasks(Array.from({ length: tasks }, () => yieldBare(yields))),
   c1: passThroughQueue,
   c100: passThroughQueue,
   cl: ({ capacity, items }) => passThrough(new LazyQueue(capacity), items),
@@ -176,6 +178,7 @@ export const workloads = {
   g: callNested,
   s: ({ tasks, milliseconds }) => startAll(tasks, () => sleepFor(milliseconds)),
   sf: sleepInFrames,
+  st: ({ tasks, milliseconds }) => sleepAsTasks(tasks, milliseconds),
   h1: parkTasks(() => sleepFor(HOUR)),
   h2: parkTasks(parkOnPromise),
   "scale-spawn": ({ tasks }) => startAll(tasks, trivial),

@@ -1,0 +1,146 @@
+// Tasks without a library around them: the objects that a task is made of, in the frames that it needs, and nothing that
+// makes them good for anything. Nobody can cancel them, await them or ask what they wait for.
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { Fifo } from "./fifo.mjs";
+
+const scope = new AsyncResource("bench", { requireManualDestroy: true });
+const storage = new AsyncLocalStorage();
+
+/** @type {GeneratorSkeleton | null} */
+let current = null;
+
+/** A generator that takes turns, with a flag that would say that it is to be cancelled. */
+class GeneratorSkeleton {
+  generator;
+  mustCancel = false;
+
+  /** @param {Generator<undefined, void>} generator */
+  constructor(generator) {
+    this.generator = generator;
+  }
+}
+
+/** A step; false when it was the last. @this {GeneratorSkeleton} */
+function step() {
+  return !this.mustCancel && this.generator.next().done !== true;
+}
+
+/** @param {GeneratorSkeleton} task */
+function stepAsCurrent(task) {
+  const outer = current;
+  current = task;
+  const goesOn = scope.runInAsyncScope(step, task);
+  current = outer;
+  return goesOn;
+}
+
+/** @param {readonly Generator<undefined, void>[]} generators */
+export async function takeTurnsAsTasks(generators) {
+  /** @type {Fifo<GeneratorSkeleton>} */
+  const ready = new Fifo();
+  for (const generator of generators) ready.push(new GeneratorSkeleton(generator));
+  while (ready.size > 0) {
+    for (let left = ready.size; left > 0; left--) {
+      const task = ready.shift();
+      if (task !== undefined && stepAsCurrent(task)) ready.push(task);
+    }
+    await null;
+  }
+}
+
+/** The fields that a future has, and a task besides. */
+class FutureSkeleton {
+  loop = scope;
+  state = 0;
+  outcome = undefined;
+  /** @type {unknown} */
+  callbacks = null;
+}
+
+class TaskSkeleton extends FutureSkeleton {
+  name = 0;
+  flags = 0;
+  /** @type {unknown} */
+  strands = null;
+  context = null;
+  surroundings = new AsyncResource("bench", { requireManualDestroy: true });
+  rare = null;
+  next = null;
+  previous = null;
+  coroutine;
+
+  /** @param {CallSkeleton} coroutine */
+  constructor(coroutine) {
+    super();
+    this.coroutine = coroutine;
+  }
+}
+
+class CallSkeleton {
+  progress = 0;
+  callee;
+  parameters;
+
+  /** @param {(...parameters: any[]) => Promise<void>} callee @param {readonly unknown[]} parameters */
+  constructor(callee, parameters) {
+    this.callee = callee;
+    this.parameters = parameters;
+  }
+}
+
+class AwaitSkeleton {
+  chain = null;
+  task;
+  future;
+  wake;
+
+  /** @param {TaskSkeleton} task @param {FutureSkeleton} future @param {() => void} wake */
+  constructor(task, future, wake) {
+    this.task = task;
+    this.future = future;
+    this.wake = wake;
+  }
+}
+
+/** What is awaited: it becomes a future when that happens. */
+class SleepSkeleton {
+  #sleepers;
+
+  /** @param {AwaitSkeleton[]} sleepers */
+  constructor(sleepers) {
+    this.#sleepers = sleepers;
+  }
+
+  /** Called by `await`. @param {() => void} resolve */
+  then(resolve) {
+    const task = /** @type {TaskSkeleton} */ (storage.getStore());
+    const future = new FutureSkeleton();
+    const wait = new AwaitSkeleton(task, future, resolve);
+    future.callbacks = wait;
+    task.strands = wait;
+    this.#sleepers.push(wait);
+  }
+}
+
+/** @param {AwaitSkeleton[]} sleepers */
+async function sleepOnce(sleepers) {
+  await new SleepSkeleton(sleepers);
+}
+
+/** @param {TaskSkeleton} task */
+function begin(task) {
+  storage.enterWith(task);
+  const { callee, parameters } = task.coroutine;
+  return callee(...parameters);
+}
+
+/** All sleep as long, so that one timer does for all, and no heap is needed. @param {number} tasks @param {number} milliseconds */
+export async function sleepAsTasks(tasks, milliseconds) {
+  /** @type {AwaitSkeleton[]} */
+  const sleepers = [];
+  const made = Array.from({ length: tasks }, () => new TaskSkeleton(new CallSkeleton(sleepOnce, [sleepers])));
+  setTimeout(() => {
+    for (const { wake } of sleepers) wake();
+  }, milliseconds);
+  await Promise.all(made.map((task) => scope.runInAsyncScope(begin, undefined, task)));
+}
