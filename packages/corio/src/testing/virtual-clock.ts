@@ -59,7 +59,11 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
-  /** Moves the clock forward; timers on the way fire in order, each at its own time. */
+  /**
+   * Moves the clock forward; timers on the way fire in order, each at its own time.
+   *
+   * Known limit: while no timer is set at all, `time()` stays where it is, and what is made later counts from there.
+   */
   advance(duration: Duration): void {
     const seconds = toSeconds(duration, "VirtualClock.advance");
     if (seconds < 0)
