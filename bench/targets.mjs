@@ -25,15 +25,9 @@ export function checkTargets(results, runtime) {
     ...["effect", "effection", "p-limit", "p-queue", "asyncio"].map((peer) =>
       beatsPeer(results, runtime, peer),
     ),
-    atLeast(
-      results,
-      runtime,
-      "yields at least as fast as one setImmediate each",
-      1,
-      "corio-async",
-      "b",
-      "bi",
-    ),
+    atLeast(results, runtime, "yields at least as fast as one setImmediate each", 1, "corio-async", "b", {
+      native: "bi",
+    }),
     atLeast(
       results,
       runtime,
@@ -41,8 +35,7 @@ export function checkTargets(results, runtime) {
       1 / 1.3,
       "corio-async",
       "c100",
-      "c100",
-      "cl",
+      { floor: "cl" },
     ),
     atLeast(results, runtime, "nested helpers within 1.3× of native calls", 1 / 1.3, "corio-async", "g"),
     atLeast(
@@ -52,20 +45,12 @@ export function checkTargets(results, runtime) {
       1 / 1.7,
       "corio-async",
       "s",
-      "s",
-      "sf",
+      { floor: "sf" },
     ),
     spawnRate(results, runtime),
-    atLeast(
-      results,
-      runtime,
-      "generators: yields faster than `await null`",
-      1,
-      "corio-generator",
-      "b",
-      "b",
-      "bg",
-    ),
+    atLeast(results, runtime, "generators: yields faster than `await null`", 1, "corio-generator", "b", {
+      floor: "bg",
+    }),
     flat(results, runtime, "resume", "corio-generator"),
     flat(results, runtime, "resume", "corio-async"),
     ...["h1", "h2"].flatMap((workload) => [
@@ -112,12 +97,11 @@ function beatsPeer(results, runtime, peer) {
  * @param {number} least
  * @param {string} corio
  * @param {string} workload
- * @param {string} [nativeWorkload]
- * @param {string} [floor] the workload that shows what it takes at least
+ * @param {{ native?: string, floor?: string }} [others] the workload of native promises, by default the same; the one that shows what it takes at least
  */
-function atLeast(results, runtime, target, least, corio, workload, nativeWorkload = workload, floor = "") {
+function atLeast(results, runtime, target, least, corio, workload, { native = workload, floor = "" } = {}) {
   const mine = { workload, peer: corio };
-  const theirs = { workload: nativeWorkload, peer: "native" };
+  const theirs = { workload: native, peer: "native" };
   const speedup = results.speedup(mine, theirs, runtime);
   const byCpu = results.speedup(mine, theirs, runtime, "cpu");
   if (speedup === undefined || byCpu === undefined) return check(target, undefined, "");

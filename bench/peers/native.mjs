@@ -1,14 +1,13 @@
 // Promises and timers, without a library. Native async functions run at once until their first await: `a` spawns
 // nothing. The yields of `b`, `d` and `resume` never go back to the event loop; those of `bi` do.
 //
-// `bg`, `bt`, `cl`, `sf` and `st` are no programs that people write: they are what is left when everything of corio is left out but
-// what a goal cannot be had without.
-import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+// `bg`, `bt`, `cl`, `sf` and `st` are no programs that people write: they are what is left when everything of corio is left
+// out but what a goal cannot be had without.
 import { setTimeout as cancellableSleep } from "node:timers/promises";
 import { LazyQueue } from "./hand-written/lazy-queue.mjs";
 import { PromiseQueue } from "./hand-written/promise-queue.mjs";
 import { PromiseSemaphore } from "./hand-written/promise-semaphore.mjs";
-import { sleepAsTasks, takeTurnsAsTasks } from "./hand-written/skeletons.mjs";
+import { sleepAsTasks, sleepInFrames, takeTurns, takeTurnsAsTasks } from "./hand-written/skeletons.mjs";
 
 /** @typedef {import("../workloads.mjs").Parameters} Parameters */
 
@@ -32,30 +31,6 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 /** @param {number} yields */
 async function yieldTurns(yields) {
   for (let i = 0; i < yields; i++) await nextTurn();
-}
-
-const scope = new AsyncResource("bench", { requireManualDestroy: true });
-
-/** @param {number} yields */
-function* yieldBare(yields) {
-  for (let i = 0; i < yields; i++) yield;
-}
-
-/** A step. @this {Generator<undefined, void>} */
-function advance() {
-  return this.next().done;
-}
-
-/** @param {Parameters} parameters */
-async function takeTurns({ tasks, yields }) {
-  let ready = Array.from({ length: tasks }, () => yieldBare(yields));
-  while (ready.length > 0) {
-    const left = [];
-    for (const generator of ready)
-      if (scope.runInAsyncScope(advance, generator) !== true) left.push(generator);
-    ready = left;
-    await null;
-  }
 }
 
 /** @param {PromiseQueue<number> | LazyQueue<number>} queue @param {number} items */
@@ -92,29 +67,6 @@ async function shareSemaphore({ permits, tasks, acquisitions }) {
 /** @param {number} milliseconds */
 async function sleepFor(milliseconds) {
   await sleep(milliseconds);
-}
-
-const storage = new AsyncLocalStorage();
-
-/** As each task of corio has one: code finds its task by it, also after an await of another library's promise. @param {PromiseLike<void>} woken */
-async function waitInFrame(woken) {
-  storage.enterWith(woken);
-  await woken;
-}
-
-/** @param {Parameters} parameters */
-function sleepInFrames({ tasks, milliseconds }) {
-  /** @type {(() => void)[]} */
-  const sleepers = [];
-  /** @param {() => void} resolve */
-  const then = (resolve) => {
-    sleepers.push(resolve);
-  };
-  const woken = /** @type {PromiseLike<void>} */ ({ then });
-  setTimeout(() => {
-    for (const wake of sleepers) wake();
-  }, milliseconds);
-  return startAll(tasks, () => scope.runInAsyncScope(waitInFrame, undefined, woken));
 }
 
 const HOUR = 3_600_000;
@@ -167,8 +119,8 @@ export const workloads = {
   a: ({ tasks }) => startAll(tasks, trivial),
   b: ({ tasks, yields }) => startAll(tasks, () => yieldAgain(yields)),
   bi: ({ tasks, yields }) => startAll(tasks, () => yieldTurns(yields)),
-  bg: takeTurns,
-  bt: ({ tasks, yields }) => takeTurnsAsTasks(Array.from({ length: tasks }, () => yieldBare(yields))),
+  bg: ({ tasks, yields }) => takeTurns(tasks, yields),
+  bt: ({ tasks, yields }) => takeTurnsAsTasks(tasks, yields),
   c1: passThroughQueue,
   c100: passThroughQueue,
   cl: ({ capacity, items }) => passThrough(new LazyQueue(capacity), items),
@@ -177,7 +129,7 @@ export const workloads = {
   f: cancelSleepers,
   g: callNested,
   s: ({ tasks, milliseconds }) => startAll(tasks, () => sleepFor(milliseconds)),
-  sf: sleepInFrames,
+  sf: ({ tasks, milliseconds }) => sleepInFrames(tasks, milliseconds),
   st: ({ tasks, milliseconds }) => sleepAsTasks(tasks, milliseconds),
   h1: parkTasks(() => sleepFor(HOUR)),
   h2: parkTasks(parkOnPromise),

@@ -1,10 +1,35 @@
-// Tasks without a library around them: the objects that a task is made of, in the frames that it needs, and nothing that
+// Tasks without a library around them: the frames that they need and the objects that they are made of, and nothing that
 // makes them good for anything. Nobody can cancel them, await them or ask what they wait for.
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { Fifo } from "./fifo.mjs";
 
 const scope = new AsyncResource("bench", { requireManualDestroy: true });
 const storage = new AsyncLocalStorage();
+
+/** @param {number} length @param {number} yields */
+const bareGenerators = (length, yields) => Array.from({ length }, () => yieldBare(yields));
+
+/** @param {number} yields */
+function* yieldBare(yields) {
+  for (let i = 0; i < yields; i++) yield;
+}
+
+/** @this {Generator<undefined, void>} */
+function advance() {
+  return this.next().done;
+}
+
+/** Generators, each step in an AsyncResource, and nothing else. @param {number} tasks @param {number} yields */
+export async function takeTurns(tasks, yields) {
+  let ready = bareGenerators(tasks, yields);
+  while (ready.length > 0) {
+    const left = [];
+    for (const generator of ready)
+      if (scope.runInAsyncScope(advance, generator) !== true) left.push(generator);
+    ready = left;
+    await null;
+  }
+}
 
 /** @type {GeneratorSkeleton | null} */
 let current = null;
@@ -34,11 +59,11 @@ function stepAsCurrent(task) {
   return goesOn;
 }
 
-/** @param {readonly Generator<undefined, void>[]} generators */
-export async function takeTurnsAsTasks(generators) {
+/** The same with a ready queue, the current task and the flag. @param {number} tasks @param {number} yields */
+export async function takeTurnsAsTasks(tasks, yields) {
   /** @type {Fifo<GeneratorSkeleton>} */
   const ready = new Fifo();
-  for (const generator of generators) ready.push(new GeneratorSkeleton(generator));
+  for (const generator of bareGenerators(tasks, yields)) ready.push(new GeneratorSkeleton(generator));
   while (ready.size > 0) {
     for (let left = ready.size; left > 0; left--) {
       const task = ready.shift();
@@ -46,6 +71,29 @@ export async function takeTurnsAsTasks(generators) {
     }
     await null;
   }
+}
+
+/** As each task of corio has one: code finds its task by it, also after an await of another library's promise. @param {PromiseLike<void>} woken */
+async function waitInFrame(woken) {
+  storage.enterWith(woken);
+  await woken;
+}
+
+/** Functions, each in a frame of AsyncLocalStorage, and one timer. @param {number} tasks @param {number} milliseconds */
+export async function sleepInFrames(tasks, milliseconds) {
+  /** @type {(() => void)[]} */
+  const sleepers = [];
+  /** @param {() => void} resolve */
+  const then = (resolve) => {
+    sleepers.push(resolve);
+  };
+  const woken = /** @type {PromiseLike<void>} */ ({ then });
+  setTimeout(() => {
+    for (const wake of sleepers) wake();
+  }, milliseconds);
+  await Promise.all(
+    Array.from({ length: tasks }, () => scope.runInAsyncScope(waitInFrame, undefined, woken)),
+  );
 }
 
 /** The fields that a future has, and a task besides. */
@@ -134,7 +182,7 @@ function begin(task) {
   return callee(...parameters);
 }
 
-/** All sleep as long, so that one timer does for all, and no heap is needed. @param {number} tasks @param {number} milliseconds */
+/** The same with the objects of tasks. All sleep as long: one timer does for all, and no heap is needed. @param {number} tasks @param {number} milliseconds */
 export async function sleepAsTasks(tasks, milliseconds) {
   /** @type {AwaitSkeleton[]} */
   const sleepers = [];
