@@ -1,4 +1,5 @@
 import {
+  allTasks,
   ArgumentTypeError,
   CancelledError,
   coroutine,
@@ -54,6 +55,20 @@ describe("run", () => {
     assert.equal(await run(async () => "function", { clock: new VirtualClock() }), "function");
     assert.equal(await run(Promise.resolve("promise")), "promise");
     await assert.rejects(run(Promise.reject(new Error("no"))), /no/);
+  });
+
+  test("a promise is awaited by a task: options count for it, too", async () => {
+    const runner = new Runner({ clock: new VirtualClock() });
+    const abort = new AbortController();
+    const never = new Promise<void>(() => undefined);
+    const running = runner.run(never, { name: "the main one", signal: abort.signal });
+    assert.deepEqual(
+      [...allTasks(runner.getLoop())].map((task) => task.getName()),
+      ["the main one"],
+    );
+    abort.abort("enough");
+    await assert.rejects(running, CancelledError);
+    await runner.close();
   });
 
   test("refuses anything else at once [RunTests.test_asyncio_run_only_coro] [RunnerTests.test_run_non_coro]", () => {

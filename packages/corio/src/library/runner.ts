@@ -144,9 +144,10 @@ export class Runner {
 
   #mainTask<T>(main: Waitable<T>, options: RunnerRunOptions): Future<T> {
     const loop = this.#loop as EventLoop;
-    if (!(main instanceof Awaitable) && typeof main !== "function" && isThenable(main))
-      return ensureFuture<T>(main, loop);
-    return loop.createTask(toCoroutine<T>(main as CoroutineLike<T>, "run"), {
+    const isForeign = !(main instanceof Awaitable) && typeof main !== "function" && isThenable(main);
+    // It is watched at once: a promise that is rejected already must not be taken for one that nobody looks at.
+    const awaited = isForeign ? ensureFuture<T>(main, loop) : (main as CoroutineLike<T>);
+    return loop.createTask(toCoroutine<T>(awaited, "run"), {
       context: options.context ?? (this.#context as Context),
       signal: options.signal,
       name: options.name,
