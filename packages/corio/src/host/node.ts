@@ -1,6 +1,7 @@
 /** The host of Node, Bun and Deno: all three have `setImmediate`, `process.nextTick` and AsyncLocalStorage. */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { getEventListeners } from "node:events";
+import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { inspect } from "node:util";
