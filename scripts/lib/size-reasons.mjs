@@ -1,5 +1,6 @@
 // Why corio is not smaller: what would be left without this and that, and what a library of its kind takes.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import ts from "typescript";
 import { bundle, kilobytes, sizeOf } from "./bundle-size.mjs";
@@ -15,6 +16,8 @@ export async function printSizeReasons(parts) {
     print(`${name}, without any text`, withoutText(code));
     print(`${name}, internal names of a letter`, mangled.code);
     print(`${name}, without both`, withoutText(mangled.code));
+    const { code: fewerRules } = await bundle(contents, { ...mangling(internal), plugins: [leavingOut] });
+    print(`${name}, and without ${WHOLE_RULES}`, withoutText(fewerRules));
   }
   const effect = inRoot("bench/node_modules/effect");
   if (!existsSync(effect)) {
@@ -47,11 +50,30 @@ function shares(files) {
 /** @param {string} name @param {string} code */
 function print(name, code) {
   const { minified, gzipped } = sizeOf(code);
-  console.log(`${name.padEnd(52)} ${kilobytes(gzipped)} gzipped, ${kilobytes(minified)} minified`);
+  console.log(`${name.padEnd(72)} ${kilobytes(gzipped)} gzipped, ${kilobytes(minified)} minified`);
 }
 
 /** @param {readonly string[]} names @returns {import("esbuild").BuildOptions} */
 const mangling = (names) => ({ mangleProps: new RegExp(`^(?:${names.join("|")})$`) });
+
+/** What has files of its own, which can be emptied: nobody would want to be without, but how small would it be? */
+const WHOLE_RULES = "generators, debug, reports, contexts, signals";
+const RULE_FILES =
+  /futures[/](?:generator-strand|debug|reports|never-awaited|context|abort-followers|promise-future)[.]js$/;
+
+/** Puts nothing in the place of these files, under the names that they export. @type {import("esbuild").Plugin} */
+const leavingOut = {
+  name: "leaving-out",
+  setup(build) {
+    build.onLoad({ filter: RULE_FILES }, async ({ path: file }) => {
+      const text = await readFile(file, "utf8");
+      const names = [...text.matchAll(/^export (?:abstract )?(?:const|let|function|class) (\w+)/gm)].map(
+        ([, name = ""]) => name,
+      );
+      return { contents: names.map((name) => `export class ${name} {}`).join("\n") };
+    });
+  },
+};
 
 /** Text is what has a blank in it: messages of errors, reports. @param {string} code */
 function withoutText(code) {
