@@ -106,6 +106,39 @@ describe("a virtual clock", () => {
     assert.deepEqual(log, [1, 2, 3, 4, 5]);
   });
 
+  for (const [what, hang] of [
+    ["no timer is set", () => new Future<void>()],
+    ["the only timer is at infinity", () => sleep(Infinity)],
+  ] as const) {
+    test(`advance moves the time also while ${what}`, async () => {
+      const clock = new VirtualClock({ autoJump: false });
+      let goOn = (): void => undefined;
+      const running = run(
+        async () => {
+          const hanging = createTask(hang);
+          await until(
+            new Promise<void>((resolve) => {
+              goOn = resolve;
+            }),
+          );
+          const before = clock.time();
+          await sleep(1);
+          hanging.cancel();
+          return [before, clock.time()];
+        },
+        { clock },
+      );
+      for (let round = 0; round < 5; round++) await turn();
+      clock.advance(5);
+      for (let round = 0; round < 5; round++) await turn();
+      assert.equal(clock.time(), 5);
+      goOn();
+      for (let round = 0; round < 5; round++) await turn();
+      clock.advance(1);
+      assert.deepEqual(await running, [5, 6]);
+    });
+  }
+
   test("refuses to go back, and what is no duration", () => {
     const clock = new VirtualClock();
     assert.throws(() => {

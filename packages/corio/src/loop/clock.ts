@@ -14,6 +14,9 @@ export interface Clock {
    */
   jump?(deadline: number): boolean;
 
+  /** For clocks with `jump`. Called when nothing is ready and no timer is set: a clock that was moved may go there. */
+  catchUp?(): void;
+
   /** For clocks with `jump`: real seconds to wait for tasks that sit on foreign promises before jumping. */
   readonly foreignGrace?: number;
 

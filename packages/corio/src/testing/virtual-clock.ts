@@ -59,11 +59,7 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
-  /**
-   * Moves the clock forward; timers on the way fire in order, each at its own time.
-   *
-   * Known limit: while no timer is set at all, `time()` stays where it is, and what is made later counts from there.
-   */
+  /** Moves the clock forward; timers on the way fire in order, each at its own time. */
   advance(duration: Duration): void {
     const seconds = toSeconds(duration, "VirtualClock.advance");
     if (seconds < 0)
@@ -78,7 +74,11 @@ export class VirtualClock implements Clock {
       this.#now = Math.max(this.#now, deadline);
       return true;
     }
-    this.#now = Math.max(this.#now, this.#limit);
+    this.catchUp();
     return false;
+  }
+
+  catchUp(): void {
+    this.#now = Math.max(this.#now, this.#limit);
   }
 }
