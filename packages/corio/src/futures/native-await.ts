@@ -6,7 +6,6 @@ import type { Task } from "./task.ts";
 type Settle = ((value: never) => unknown) | null | undefined;
 
 const FINISHED = 2;
-const FAILED = 3;
 
 /**
  * One `await` of a pending future in a native async function: the engine's pair of resolving functions, kept by corio
@@ -39,10 +38,10 @@ export class NativeAwait extends Strand implements Sink {
     const future = this.future;
     const error = task.resumeStrand(this);
     task.openStep();
-    if (error !== undefined) this.settle(FAILED, error);
-    else if (future === null) this.settle(FINISHED, undefined);
-    else if (future.state === FINISHED) this.settle(FINISHED, future.outcome);
-    else this.settle(FAILED, future.takeError());
+    if (error !== undefined) this.fail(error);
+    else if (future === null) this.deliver(undefined);
+    else if (future.state === FINISHED) this.deliver(future.outcome);
+    else this.fail(future.takeError());
   }
 
   /** Outside any task: a plain callback of the future. */
@@ -50,36 +49,34 @@ export class NativeAwait extends Strand implements Sink {
     return {
       awaiter: null,
       run: () => {
-        if (future.state === FINISHED) this.settle(FINISHED, future.outcome);
-        else this.settle(FAILED, future.takeError());
+        if (future.state === FINISHED) this.deliver(future.outcome);
+        else this.fail(future.takeError());
       },
     };
   }
 
-  settle(state: number, value: unknown): void {
-    const callback = state === FINISHED ? this.#onFulfilled : this.#onRejected;
+  /** What was awaited has come; `run` asks for it, and so does the generator coroutine that a native function awaits. */
+  deliver(value: unknown): void {
+    const callback = this.#onFulfilled;
+    if (typeof callback === "function") this.answer(callback, value);
+    else this.resolvers().resolve(value);
+  }
+
+  fail(error: unknown): void {
+    const callback = this.#onRejected;
+    if (typeof callback === "function") this.answer(callback, error);
+    else this.resolvers().reject(error);
+  }
+
+  private answer(callback: (value: never) => unknown, value: unknown): void {
     this.#onFulfilled = null;
     this.#onRejected = settled;
-    if (typeof callback !== "function") {
-      if (state === FINISHED) this.resolvers().resolve(value);
-      else this.resolvers().reject(value);
-      return;
-    }
     try {
       const result = callback(value as never);
       if (result !== undefined || this.#chain !== null) this.resolvers().resolve(result);
     } catch (error) {
       this.resolvers().reject(error);
     }
-  }
-
-  /** The generator coroutine that the native function awaits has ended. */
-  deliver(value: unknown): void {
-    this.settle(FINISHED, value);
-  }
-
-  fail(error: unknown): void {
-    this.settle(FAILED, error);
   }
 
   then(onFulfilled?: Settle, onRejected?: Settle): Promise<unknown> {

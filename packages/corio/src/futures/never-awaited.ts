@@ -4,7 +4,7 @@
  * is registered: that is what was kept for later, or forgotten.
  */
 import { host } from "#host";
-import { setHousekeeping } from "../loop/housekeeping.ts";
+import { housekeeping } from "../loop/housekeeping.ts";
 import { systemScheduler } from "../loop/scheduler.ts";
 import { currentStepOwner } from "../loop/step.ts";
 import type { Coroutine } from "./coroutine.ts";
@@ -29,6 +29,7 @@ class Fresh {
   add(coroutine: Coroutine<unknown>): void {
     if (this.#last !== null) this.#earlier.push(this.#last);
     this.#last = coroutine;
+    housekeeping.dueCount++;
   }
 
   /** Forgets the coroutine if it was the last one made; then it need not be looked at again. False: it was not. */
@@ -37,11 +38,8 @@ class Fresh {
     else if (this.#last === null && this.#earlier[this.#earlier.length - 1] === coroutine)
       this.#earlier.length--;
     else return false;
+    housekeeping.dueCount--;
     return true;
-  }
-
-  get isEmpty(): boolean {
-    return this.#last === null && this.#earlier.length === 0;
   }
 
   /** Watches those that nobody has taken, and forgets all. */
@@ -64,12 +62,7 @@ const survivors = new Set<Survivor>();
 const survivorOf = new WeakMap<Coroutine<unknown>, Survivor>();
 const registry = new FinalizationRegistry<Survivor>(report);
 
-setHousekeeping({
-  get isDue(): boolean {
-    return !freshInside.isEmpty || !freshOutside.isEmpty;
-  },
-  run: flushFresh,
-});
+housekeeping.run = flushFresh;
 
 /** A coroutine was made: it is looked at when the iteration ends, or in the host's next turn when the loop is at rest. */
 export function noteCoroutineMade(coroutine: Coroutine<unknown>): void {
@@ -92,6 +85,7 @@ export function noteInGoodHands(coroutine: Coroutine<unknown>): void {
 
 /** The iteration is over: what has not been started by now is watched from here on. */
 function flushFresh(): void {
+  housekeeping.dueCount = 0;
   freshInside.watch(true);
   freshOutside.watch(false);
 }

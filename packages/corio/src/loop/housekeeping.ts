@@ -1,20 +1,12 @@
 /**
  * What has to be done between two iterations, whichever scheduler's: the watch over coroutines that nobody awaits. It
- * comes with each iteration that has made one, so it is asked for by a flag, and not like `afterIteration` by a
- * callback in a list.
+ * comes with each iteration that has made one, so it is asked for by how many there are to look at, and not like
+ * `afterIteration` by a callback in a list. The number is read at the end of each step, where a call to find it out (a
+ * getter is one) would take a tenth of a yield.
  */
-export interface Housekeeping {
-  readonly isDue: boolean;
-  run(): void;
-}
-
-export let housekeeping: Housekeeping = {
-  isDue: false,
+export const housekeeping: { dueCount: number; run: () => void } = {
+  dueCount: 0,
   run: () => {
     // Nobody has moved in.
   },
 };
-
-export function setHousekeeping(value: Housekeeping): void {
-  housekeeping = value;
-}

@@ -180,15 +180,21 @@ export class Scheduler {
     this.#pump();
   }
 
-  /** Goes on with a single handle; what follows it comes in a microtask. */
-  resume(): void {
-    this.#runIteration(true);
-  }
-
-  get resumesInMicrotask(): StepOwner | null | undefined {
+  takeResumption(owner: StepOwner): Runnable | null {
     // A coroutine that the step has made and not begun may be the other one of two awaits.
-    if (housekeeping.isDue || (this.#left === 0 && this.#afterIteration.length > 0)) return null;
-    return this.#ready.first()?.resumesInMicrotask;
+    if (housekeeping.dueCount > 0) return null;
+    // What the thread's budget allows is looked at by the iteration itself.
+    if (this.#untilLook <= 1) return null;
+    const next = this.#ready.first();
+    if (next === undefined || (next.resumesInMicrotask ?? owner) === owner) return null;
+    if (this.#left === 0) {
+      if (this.#afterIteration.length > 0) return null;
+      this.#beginIteration();
+    }
+    this.#untilLook--;
+    this.#left--;
+    this.#ready.shift();
+    return next;
   }
 
   #wake(): void {
@@ -217,8 +223,8 @@ export class Scheduler {
     while (this.#runIteration());
   };
 
-  /** Runs the iteration, or what is left of it, or one handle of it. True when the next one can follow at once. */
-  #runIteration(isSingle = false): boolean {
+  /** Runs the iteration, or what is left of it. True when the next one can follow at once. */
+  #runIteration(): boolean {
     if (this.#left === 0 && !this.#beginIteration()) {
       if (!this.#isQuiet && this.clock.jump !== undefined) {
         // A clock that jumps must not jump over what microtasks are about to ask for, nor call that a deadlock.
@@ -247,11 +253,6 @@ export class Scheduler {
         this.#hadStep = true;
         return false;
       }
-      if (isSingle) {
-        // It has resumed nothing after all (its loop was stopped, the item was gone): what is next may be anything.
-        void microtasks.then(this.#pump);
-        return false;
-      }
     }
     if (this.#hadStep) {
       this.#hadStep = false;
@@ -269,7 +270,7 @@ export class Scheduler {
       this.#afterIteration = [];
       for (const callback of callbacks) callback();
     }
-    if (housekeeping.isDue) housekeeping.run();
+    if (housekeeping.dueCount > 0) housekeeping.run();
     if (this.#timers.size > 0) this.#readyDueTimers();
     this.#left = this.#ready.length;
     return this.#left > 0;
@@ -302,9 +303,10 @@ export class Scheduler {
 
   /** Nothing is ready: wait for the next timer, for the outside, or for nothing at all. */
   #rest(): void {
+    const deadline = this.#timers.nextDeadline();
+    if (deadline === undefined || deadline === Infinity) this.clock.catchUp?.();
     // Timers that a stopped loop has left must neither keep the process nor move the clock.
     if (this.clients.size === 0) return;
-    const deadline = this.#timers.nextDeadline();
     if (this.clock.jump === undefined) {
       if (deadline === undefined) this.#disarm();
       else this.#arm(deadline, (deadline - this.clock.time()) * 1000);

@@ -18,6 +18,7 @@
  * waits for its end.
  */
 import { host } from "#host";
+import type { Runnable } from "./runnable.ts";
 
 /** A task, seen from below. */
 export interface StepOwner {
@@ -30,10 +31,11 @@ export interface StepOwner {
 /** The scheduler, seen from here. */
 export interface StepHost {
   continue(): void;
-  /** The task that goes on next, when what runs next will only queue the microtask in which it does. */
-  readonly resumesInMicrotask: StepOwner | null | undefined;
-  /** As `continue`, but no more than that runs before the microtasks that are queued already. */
-  resume(): void;
+  /**
+   * Takes what runs next out of the queue, if it only queues the microtask in which another task than `stepOwner` goes
+   * on; else gives null.
+   */
+  takeResumption(stepOwner: StepOwner): Runnable | null;
 }
 
 /** Microtasks are queued by `then` on this: half the price of `queueMicrotask`, which makes an async resource. */
@@ -64,23 +66,26 @@ export function currentStepOwner(): StepOwner | null {
 /** The owner suspended in this microtask: the step ends with the next, or now, where that makes no difference. */
 export function endStepSoon(stepOwner: StepOwner): void {
   if (owner !== stepOwner || endingSerial === serial) return;
-  const stepHost = scheduler as StepHost;
-  if (mayEndAtOnce(stepOwner, stepHost)) {
-    close(stepOwner);
-    stepHost.resume();
+  const next = takeResumption(stepOwner);
+  if (next === null) {
+    endingSerial = serial;
+    void microtasks.then(endMarkedStep);
     return;
   }
-  endingSerial = serial;
-  void microtasks.then(endMarkedStep);
+  const stepHost = scheduler;
+  close(stepOwner);
+  next.run();
+  // It has resumed nothing after all (its loop was stopped, the item was gone): what is next may be anything.
+  if (currentStepOwner() === null) void microtasks.then(() => stepHost?.continue());
 }
 
 /**
  * Other awaits of the owner that are on their way must find their task: where the host does not remember it, they find
  * the step's. Nor must they end the next step, as they would if that were the same task's.
  */
-function mayEndAtOnce(stepOwner: StepOwner, stepHost: StepHost): boolean {
-  if (!host.context.remembersTask || waiting.length > 0) return false;
-  return (stepHost.resumesInMicrotask ?? stepOwner) !== stepOwner;
+function takeResumption(stepOwner: StepOwner): Runnable | null {
+  if (!host.context.remembersTask || waiting.length > 0) return null;
+  return (scheduler as StepHost).takeResumption(stepOwner);
 }
 
 /** The owner can do nothing more in this step. */
