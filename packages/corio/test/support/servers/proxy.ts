@@ -12,6 +12,8 @@ export class Proxy implements AsyncDisposable {
   isCut = false;
   /** Connections made while this is not null hang in it: nothing passes. Called for each. */
   onHeld: (() => void) | null = null;
+  /** Connections that come after so many are closed at once. */
+  limit: number = Infinity;
   /** What the server says on these is swallowed. */
   readonly #muted = new Set<object>();
   readonly #pairs = new Set<readonly [Socket, Socket]>();
@@ -20,6 +22,10 @@ export class Proxy implements AsyncDisposable {
 
   private constructor(target: { host: string; port: number }) {
     this.#server = createServer((client) => {
+      if (this.sent.length >= this.limit) {
+        client.destroy();
+        return;
+      }
       if (this.onHeld !== null) {
         this.#held.add(client);
         client.on("error", () => undefined);
