@@ -9,15 +9,17 @@ import { CommandError, pipelineError } from "./errors.ts";
  * Commands that are to be sent together. Each call adds one, and gives the batch again, whose type knows what the
  * commands will give: `batch.set("a", "1").incr("a")`.
  */
-export type Batch<Replies extends readonly unknown[] = []> = {
-  readonly [Name in CommandName]: (
-    ...args: CommandArguments<Name>
-  ) => Batch<[...Replies, CommandReply<Name>]>;
-} & {
+export interface Batch<out Replies extends readonly unknown[] = []> extends BatchCommands<Replies> {
   /** How many commands it has. */
   readonly length: number;
   /** For the types only: it is never there. */
   readonly replies?: Replies;
+}
+
+type BatchCommands<Replies extends readonly unknown[]> = {
+  readonly [Name in CommandName]: (
+    ...args: CommandArguments<Name>
+  ) => Batch<[...Replies, CommandReply<Name>]>;
 };
 
 /** A command by its name in the driver. */
