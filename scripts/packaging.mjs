@@ -38,15 +38,15 @@ const strictest = {
   skipLibCheck: false,
   outDir: "out",
 };
-/** What users compile with: the TypeScript of this repository, the oldest that they may have, and the newest. */
-const compilers = new Map([[await versionOf(TSC), TSC]]);
+/** What users compile with: the newest TypeScript, the last that is JavaScript, and the oldest that they may have. */
+const compilers = [TSC, inRoot("node_modules/typescript/bin/tsc")];
 if (runtimesAvailable) {
   await installRuntimes();
-  for (const name of ["typescript-oldest", "typescript-newest"]) {
-    const compiler = runtimePath(`${name}/bin/tsc`);
-    compilers.set(await versionOf(compiler), compiler);
-  }
+  compilers.push(runtimePath("typescript-oldest/bin/tsc"));
 }
+/** @type {Map<string, string>} */
+const compilerOf = new Map();
+for (const compiler of compilers) compilerOf.set(await versionOf(compiler), compiler);
 /** The kinds of projects it must compile in. */
 const configs = {
   "tsconfig.json": { ...strictest, lib: ["ES2022", "ESNext.Disposable", "DOM"] },
@@ -82,7 +82,14 @@ try {
   for (const name of Object.keys(configs)) await checkTypes("corio", name);
   await check("runs from dist", "out/smoke.js");
   await check("streams run from dist", "out/smoke-streams.js");
-  for (const folder of PACKAGES) await checkPackage(folder);
+  for (const folder of PACKAGES) await installPackage(folder);
+  const names = PACKAGES.map((folder) => basename(folder));
+  // In one program: most of what a compiler does is to read the types of Node and corio.
+  const compilerOptions = configs["tsconfig.node.json"];
+  const files = names.map((name) => `${name}.ts`);
+  writeFileSync(join(project, "tsconfig.packages.json"), JSON.stringify({ compilerOptions, files }));
+  await checkTypes("what uses the other packages", "tsconfig.packages.json");
+  for (const name of names) await check(`${name} runs from dist`, `out/${name}.js`);
 } finally {
   rmSync(project, { recursive: true });
 }
@@ -105,12 +112,12 @@ async function checkTarball(name, tarball) {
 }
 
 /**
- * Checks one of the other packages. What it depends on is taken from this repository: to install it, npm would have to
- * ask the registry.
+ * Packs and installs one of the other packages. What it depends on is taken from this repository: to install it, npm
+ * would have to ask the registry.
  *
  * @param {string} folder
  */
-async function checkPackage(folder) {
+async function installPackage(folder) {
   const name = basename(folder);
   const tarball = await pack(folder);
   await checkTarball(name, tarball);
@@ -125,13 +132,6 @@ async function checkPackage(folder) {
     if (!existsSync(link)) symlinkSync(inRoot(`node_modules/${dependency}`), link);
   }
   copyFileSync(inRoot(`scripts/packaging/${name}.ts`), join(project, `${name}.ts`));
-  const compilerOptions = configs["tsconfig.node.json"];
-  writeFileSync(
-    join(project, `tsconfig.${name}.json`),
-    JSON.stringify({ compilerOptions, files: [`${name}.ts`] }),
-  );
-  await checkTypes(name, `tsconfig.${name}.json`);
-  await check(`${name} runs from dist`, `out/${name}.js`);
 }
 
 /** @param {string} compiler */
@@ -141,7 +141,7 @@ async function versionOf(compiler) {
 
 /** @param {string} name @param {string} config */
 async function checkTypes(name, config) {
-  for (const [version, compiler] of compilers) {
+  for (const [version, compiler] of compilerOf) {
     await check(`${name} compiles with TypeScript ${version} and ${config}`, compiler, "-p", config);
   }
 }
