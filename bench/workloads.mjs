@@ -178,6 +178,14 @@ export const WORKLOADS = [
     },
   },
   {
+    id: "eo",
+    title: "the same, with no function around the sleep",
+    kind: "speed",
+    points: [{ tasks: 100_000, longest: 100 }],
+    operations: count("tasks"),
+    peers: { "corio-async": {}, effect: {}, effection: { tasks: 10_000 }, asyncio: {} },
+  },
+  {
     id: "f",
     title: "spawn, cancel and join sleeping tasks",
     kind: "speed",
@@ -191,6 +199,14 @@ export const WORKLOADS = [
       effection: { tasks: 5000 },
       asyncio: {},
     },
+  },
+  {
+    id: "fo",
+    title: "the same, with no function around the sleep",
+    kind: "speed",
+    points: [{ tasks: 100_000 }],
+    operations: count("tasks"),
+    peers: { "corio-async": {}, effect: {}, effection: { tasks: 5000 }, asyncio: {} },
   },
   {
     id: "g",
@@ -264,6 +280,15 @@ export const WORKLOADS = [
       effection: { tasks: 30_000 },
       asyncio: { tasks: 200_000 },
     },
+  },
+  {
+    id: "ho",
+    title: "the same, with no function around the sleep",
+    kind: "memory",
+    points: [{ tasks: 1_000_000 }],
+    quickPoints: [{ tasks: 200_000 }],
+    operations: count("tasks"),
+    peers: { "corio-async": {}, effect: {}, effection: { tasks: 30_000 }, asyncio: { tasks: 200_000 } },
   },
   {
     id: "h2",

@@ -36,7 +36,7 @@ export function printSummary(results) {
 /** @param {import("./results.mjs").Results} results @param {readonly Comparison[]} comparisons */
 function printRatios({ data }, comparisons) {
   for (const runtime of data.runtimes) {
-    const title = `On ${runtime} ${data.versions[runtime] ?? ""}, corio is … times as fast (h1, h2: as small) as`;
+    const title = `On ${runtime} ${data.versions[runtime] ?? ""}, corio is … times as fast (h1, ho, h2: as small) as`;
     const own = comparisons.filter((comparison) => comparison.runtime === runtime);
     const rows = groupBy(
       own,

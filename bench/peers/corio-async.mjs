@@ -70,9 +70,14 @@ const sleepFor = coroutine(async (/** @type {number} */ milliseconds) => {
   await sleep(milliseconds / 1000);
 });
 
-const sleepStaggered = coroutine(async (/** @type {Parameters} */ { tasks, longest }) => {
-  await gather(startTasks(tasks, (index) => sleepFor(index % (longest + 1))));
-});
+/** @param {number} milliseconds */
+const onlySleep = (milliseconds) => sleep(milliseconds / 1000);
+
+/** @param {(milliseconds: number) => corio.Coroutine<void>} call */
+const sleepStaggered = (call) =>
+  coroutine(async (/** @type {Parameters} */ { tasks, longest }) => {
+    await gather(startTasks(tasks, (index) => call(index % (longest + 1))));
+  });
 
 const sleepTogether = coroutine(async (/** @type {Parameters} */ { tasks, milliseconds }) => {
   await gather(startTasks(tasks, () => sleepFor(milliseconds)));
@@ -80,12 +85,14 @@ const sleepTogether = coroutine(async (/** @type {Parameters} */ { tasks, millis
 
 const HOUR = 3_600_000;
 
-const cancelSleepers = coroutine(async (/** @type {Parameters} */ { tasks }) => {
-  const sleepers = startTasks(tasks, () => sleepFor(HOUR));
-  await sleep(0);
-  for (const sleeper of sleepers) sleeper.cancel();
-  await gather(sleepers, { returnExceptions: true });
-});
+/** @param {(milliseconds: number) => corio.Coroutine<void>} call */
+const cancelSleepers = (call) =>
+  coroutine(async (/** @type {Parameters} */ { tasks }) => {
+    const sleepers = startTasks(tasks, () => call(HOUR));
+    await sleep(0);
+    for (const sleeper of sleepers) sleeper.cancel();
+    await gather(sleepers, { returnExceptions: true });
+  });
 
 /** An ordinary helper: it belongs to the task that calls it. @param {number} depth @returns {Promise<void>} */
 async function descend(depth) {
@@ -177,12 +184,15 @@ export const workloads = {
   c100: (parameters) => run(passThroughQueue(parameters)),
   c100i: (parameters) => run(iterateQueue(parameters)),
   d: (parameters) => run(shareSemaphore(parameters)),
-  e: (parameters) => run(sleepStaggered(parameters)),
-  f: (parameters) => run(cancelSleepers(parameters)),
+  e: (parameters) => run(sleepStaggered(sleepFor)(parameters)),
+  eo: (parameters) => run(sleepStaggered(onlySleep)(parameters)),
+  f: (parameters) => run(cancelSleepers(sleepFor)(parameters)),
+  fo: (parameters) => run(cancelSleepers(onlySleep)(parameters)),
   g: (parameters) => run(callHelpers(parameters)),
   gc: (parameters) => run(callCoroutines(parameters)),
   s: (parameters) => run(sleepTogether(parameters)),
   h1: (parameters, parked) => run(parkTasks(() => sleepFor(HOUR))(parameters, parked)),
+  ho: (parameters, parked) => run(parkTasks(() => onlySleep(HOUR))(parameters, parked)),
   h2: (parameters, parked) => run(parkTasks(parkOnFuture)(parameters, parked)),
   t1: (parameters) => run(callInThreads(parameters)),
   t100: (parameters) => run(callInThreads(parameters)),

@@ -1,4 +1,4 @@
-// Effect 4: fibers, and Effect.gen where others have an async function. A fiber that is nothing but one Effect.sync
+// Effect 4: fibers, and Effect.gen where others have an async function (`eo`, `fo` and `ho` have none). A fiber that is nothing but one Effect.sync
 // forks and joins at about twice the rate that `a` shows.
 import { Deferred, Effect, Fiber, Queue, Semaphore } from "effect";
 
@@ -54,13 +54,29 @@ const shareSemaphore = ({ permits, tasks, acquisitions }) =>
     );
   });
 
-/** @param {Parameters} parameters */
-const cancelSleepers = ({ tasks }) =>
+/** @param {number} milliseconds */
+const sleepFor = (milliseconds) =>
   Effect.gen(function* () {
-    const fibers = yield* forkAll(tasks, () => Effect.sleep("1 hour"));
-    yield* Effect.yieldNow;
-    yield* Fiber.interruptAll(fibers);
+    yield* Effect.sleep(milliseconds);
   });
+
+/** @param {(milliseconds: number) => any} call @returns {(parameters: Parameters) => any} */
+const sleepStaggered =
+  (call) =>
+  ({ tasks, longest }) =>
+    forkAndJoin(tasks, (index) => call(index % (longest + 1)));
+
+const HOUR = 3_600_000;
+
+/** @param {(milliseconds: number) => any} call @returns {(parameters: Parameters) => any} */
+const cancelSleepers =
+  (call) =>
+  ({ tasks }) =>
+    Effect.gen(function* () {
+      const fibers = yield* forkAll(tasks, () => call(HOUR));
+      yield* Effect.yieldNow;
+      yield* Fiber.interruptAll(fibers);
+    });
 
 /** @param {number} depth @returns {any} */
 const descend = (depth) =>
@@ -104,10 +120,13 @@ const programs = {
   c1: passThroughQueue,
   c100: passThroughQueue,
   d: shareSemaphore,
-  e: ({ tasks, longest }) => forkAndJoin(tasks, (index) => Effect.sleep(index % (longest + 1))),
-  f: cancelSleepers,
+  e: sleepStaggered(sleepFor),
+  eo: sleepStaggered(Effect.sleep),
+  f: cancelSleepers(sleepFor),
+  fo: cancelSleepers(Effect.sleep),
   g: callNested,
-  h1: parkFibers(Effect.sleep("1 hour")),
+  h1: parkFibers(sleepFor(HOUR)),
+  ho: parkFibers(Effect.sleep(HOUR)),
   h2: parkFibers(parkOnDeferred),
   resume: ({ depth, yields }) => yieldAtDepth(depth, yields),
 };

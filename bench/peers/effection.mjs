@@ -58,14 +58,26 @@ function* shareSemaphore({ permits, tasks, acquisitions }) {
   );
 }
 
+/** @param {number} milliseconds @returns {any} */
+function* sleepFor(milliseconds) {
+  yield* sleep(milliseconds);
+}
+
+/** @param {(milliseconds: number) => any} call @returns {(parameters: Parameters) => any} */
+const sleepStaggered =
+  (call) =>
+  ({ tasks, longest }) =>
+    spawnAndJoin(tasks, (index) => () => call(index % (longest + 1)));
+
 const HOUR = 3_600_000;
 
-/** @param {Parameters} parameters */
-function* cancelSleepers({ tasks }) {
-  const sleepers = yield* spawnAll(tasks, () => () => sleep(HOUR));
-  yield* yieldNow();
-  for (const sleeper of sleepers) yield* sleeper.halt();
-}
+/** @param {(milliseconds: number) => any} call @returns {(parameters: Parameters) => any} */
+const cancelSleepers = (call) =>
+  function* ({ tasks }) {
+    const sleepers = yield* spawnAll(tasks, () => () => call(HOUR));
+    yield* yieldNow();
+    for (const sleeper of sleepers) yield* sleeper.halt();
+  };
 
 /** @param {number} depth @returns {any} */
 function* descend(depth) {
@@ -98,10 +110,13 @@ const operations = {
   c1: passThroughQueue,
   c100: passThroughQueue,
   d: shareSemaphore,
-  e: ({ tasks, longest }) => spawnAndJoin(tasks, (index) => () => sleep(index % (longest + 1))),
-  f: cancelSleepers,
+  e: sleepStaggered(sleepFor),
+  eo: sleepStaggered(sleep),
+  f: cancelSleepers(sleepFor),
+  fo: cancelSleepers(sleep),
   g: callNested,
-  h1: parkTasks(() => sleep(HOUR)),
+  h1: parkTasks(() => sleepFor(HOUR)),
+  ho: parkTasks(() => sleep(HOUR)),
   h2: parkTasks(suspend),
   resume: ({ depth, yields }) => yieldAtDepth(depth, yields),
 };

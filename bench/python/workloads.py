@@ -1,6 +1,7 @@
 """CPython's asyncio: the default event loop, lazy tasks."""
 
 import asyncio
+from functools import partial
 
 HOUR = 3600
 
@@ -50,12 +51,16 @@ async def share_semaphore(permits: int, tasks: int, acquisitions: int) -> None:
     await asyncio.gather(*start_tasks(tasks, acquire_again))
 
 
-async def sleep_staggered(tasks: int, longest: int) -> None:
-    await asyncio.gather(*start_tasks(tasks, lambda index: asyncio.sleep(index % (longest + 1) / 1000)))
+async def sleep_for(seconds: float) -> None:
+    await asyncio.sleep(seconds)
 
 
-async def cancel_sleepers(tasks: int) -> None:
-    sleepers = start_tasks(tasks, lambda _index: asyncio.sleep(HOUR))
+async def sleep_staggered(call, tasks: int, longest: int) -> None:
+    await asyncio.gather(*start_tasks(tasks, lambda index: call(index % (longest + 1) / 1000)))
+
+
+async def cancel_sleepers(call, tasks: int) -> None:
+    sleepers = start_tasks(tasks, lambda _index: call(HOUR))
     await asyncio.sleep(0)
     for sleeper in sleepers:
         sleeper.cancel()
@@ -77,10 +82,6 @@ async def yield_at_depth(depth: int, yields: int) -> None:
         await yield_at_depth(depth - 1, yields)
     else:
         await yield_again(yields)
-
-
-async def sleep_for_an_hour(_index: int) -> None:
-    await asyncio.sleep(HOUR)
 
 
 async def wait_for_future(_index: int) -> None:
@@ -111,10 +112,13 @@ WORKLOADS = {
     "c1": run(pass_through_queue),
     "c100": run(pass_through_queue),
     "d": run(share_semaphore),
-    "e": run(sleep_staggered),
-    "f": run(cancel_sleepers),
+    "e": run(partial(sleep_staggered, sleep_for)),
+    "eo": run(partial(sleep_staggered, asyncio.sleep)),
+    "f": run(partial(cancel_sleepers, sleep_for)),
+    "fo": run(partial(cancel_sleepers, asyncio.sleep)),
     "g": run(call_nested),
-    "h1": park(sleep_for_an_hour),
+    "h1": park(lambda _index: sleep_for(HOUR)),
+    "ho": park(lambda _index: asyncio.sleep(HOUR)),
     "h2": park(wait_for_future),
     "resume": run(yield_at_depth),
 }
