@@ -27,6 +27,7 @@ export function checkTargets(results, runtime) {
     ),
     atLeast(results, runtime, "yields at least as fast as one setImmediate each", 1, "corio-async", "b", {
       native: "bi",
+      floor: "bf",
     }),
     atLeast(
       results,

@@ -74,8 +74,16 @@ export const WORKLOADS = [
     peers: { native: { yields: 300 } },
   },
   {
+    id: "bf",
+    title: "what `b` takes at least: functions in frames of AsyncLocalStorage, and a ready queue",
+    kind: "speed",
+    points: [{ tasks: 1000, yields: 1000 }],
+    operations: product("tasks", "yields"),
+    peers: { native: {} },
+  },
+  {
     id: "bg",
-    title: "what `b` takes at least: bare generators, each step in an AsyncResource",
+    title: "what generators take at least: bare ones, each step in an AsyncResource",
     kind: "speed",
     points: [{ tasks: 1000, yields: 1000 }],
     operations: product("tasks", "yields"),

@@ -1,13 +1,19 @@
 // Promises and timers, without a library. Native async functions run at once until their first await: `a` spawns
 // nothing. The yields of `b`, `d` and `resume` never go back to the event loop; those of `bi` do.
 //
-// `bg`, `bt`, `cl`, `sf` and `st` are no programs that people write: they are what is left when everything of corio is left
-// out but what a goal cannot be had without.
+// `bf`, `bg`, `bt`, `cl`, `sf` and `st` are no programs that people write: they are what is left when everything of corio
+// is left out but what a goal cannot be had without.
 import { setTimeout as cancellableSleep } from "node:timers/promises";
 import { LazyQueue } from "./hand-written/lazy-queue.mjs";
 import { PromiseQueue } from "./hand-written/promise-queue.mjs";
 import { PromiseSemaphore } from "./hand-written/promise-semaphore.mjs";
-import { sleepAsTasks, sleepInFrames, takeTurns, takeTurnsAsTasks } from "./hand-written/skeletons.mjs";
+import {
+  sleepAsTasks,
+  sleepInFrames,
+  takeTurns,
+  takeTurnsAsFunctions,
+  takeTurnsAsTasks,
+} from "./hand-written/skeletons.mjs";
 
 /** @typedef {import("../workloads.mjs").Parameters} Parameters */
 
@@ -120,6 +126,7 @@ export const workloads = {
   b: ({ tasks, yields }) => startAll(tasks, () => yieldAgain(yields)),
   bi: ({ tasks, yields }) => startAll(tasks, () => yieldTurns(yields)),
   bg: ({ tasks, yields }) => takeTurns(tasks, yields),
+  bf: ({ tasks, yields }) => takeTurnsAsFunctions(tasks, yields),
   bt: ({ tasks, yields }) => takeTurnsAsTasks(tasks, yields),
   c1: passThroughQueue,
   c100: passThroughQueue,

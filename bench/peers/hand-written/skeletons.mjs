@@ -142,7 +142,7 @@ class AwaitSkeleton {
   future;
   wake;
 
-  /** @param {TaskSkeleton} task @param {FutureSkeleton} future @param {() => void} wake */
+  /** @param {TaskSkeleton} task @param {FutureSkeleton | null} future @param {() => void} wake */
   constructor(task, future, wake) {
     this.task = task;
     this.future = future;
@@ -180,6 +180,51 @@ function begin(task) {
   storage.enterWith(task);
   const { callee, parameters } = task.coroutine;
   return callee(...parameters);
+}
+
+/** Functions that take turns: each await finds its task, takes a place in the queue, and wakes the next one. */
+class Turns {
+  /** @type {Fifo<AwaitSkeleton>} */
+  #ready = new Fifo();
+  #toBegin;
+
+  /** @param {number} tasks */
+  constructor(tasks) {
+    this.#toBegin = tasks;
+  }
+
+  /** Called by `await`. @param {() => void} resolve */
+  then(resolve) {
+    const task = /** @type {TaskSkeleton} */ (storage.getStore());
+    const wait = new AwaitSkeleton(task, null, resolve);
+    task.strands = wait;
+    this.#ready.push(wait);
+    // One at a time is on its way, when all have begun.
+    if (this.#toBegin === 0 || --this.#toBegin === 0) this.goOn();
+  }
+
+  goOn() {
+    const next = this.#ready.shift();
+    if (next === undefined) return;
+    next.task.strands = null;
+    next.wake();
+  }
+}
+
+/** @param {Turns} turns @param {number} yields */
+async function yieldToOthers(turns, yields) {
+  for (let i = 0; i < yields; i++) await turns;
+  turns.goOn();
+}
+
+/** Functions in frames of their own, which yield, with the objects of tasks. @param {number} tasks @param {number} yields */
+export async function takeTurnsAsFunctions(tasks, yields) {
+  const turns = new Turns(tasks);
+  const made = Array.from(
+    { length: tasks },
+    () => new TaskSkeleton(new CallSkeleton(yieldToOthers, [turns, yields])),
+  );
+  await Promise.all(made.map((task) => scope.runInAsyncScope(begin, undefined, task)));
 }
 
 /** The same with the objects of tasks. All sleep as long: one timer does for all, and no heap is needed. @param {number} tasks @param {number} milliseconds */

@@ -16,6 +16,7 @@ export interface Batch<out Replies extends readonly unknown[] = []> extends Batc
   readonly replies?: Replies;
 }
 
+/** `Batch` is an interface, and says how it varies: TypeScript took half a minute to find that out, command by command. */
 type BatchCommands<Replies extends readonly unknown[]> = {
   readonly [Name in CommandName]: (
     ...args: CommandArguments<Name>
