@@ -1,5 +1,5 @@
-// Effect 4: fibers, and Effect.gen where others have an async function (`eo`, `fo` and `ho` have none). A fiber that is nothing but one Effect.sync
-// forks and joins at about twice the rate that `a` shows.
+// Effect 4: fibers, and Effect.gen where others have an async function (`eo`, `fo` and `ho` have none). A fiber that is
+// nothing but one Effect.sync forks and joins at about twice the rate that `a` shows.
 import { Deferred, Effect, Fiber, Queue, Semaphore } from "effect";
 
 /** @typedef {import("../workloads.mjs").Parameters} Parameters */
